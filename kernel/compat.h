@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All differences between the supported kernels, and nothing else.
+ *
+ * Supported: 6.1 to 6.12, 64-bit, little-endian.
+ */
+#ifndef PASHM_COMPAT_H
+#define PASHM_COMPAT_H
+
+#include <linux/list_lru.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/shrinker.h>
+#include <linux/swap.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "pashm needs Linux 6.1 or newer"
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#error "pashm supports Linux up to 6.12; newer kernels are not tested yet"
+#endif
+#if !defined(CONFIG_64BIT) || !defined(CONFIG_SHMEM) || defined(__BIG_ENDIAN)
+#error "pashm needs a 64-bit little-endian kernel with CONFIG_SHMEM"
+#endif
+
+/* 6.3: vm_flags became read-only, changed through functions */
+static inline void pashm_vm_flags_set(struct vm_area_struct *vma,
+				      unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
+static inline void pashm_vm_flags_clear(struct vm_area_struct *vma,
+					unsigned long flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_clear(vma, flags);
+#else
+	vma->vm_flags &= ~flags;
+#endif
+}
+
+/* 6.4: reclaim_state is written through a helper */
+static inline void pashm_account_reclaimed(unsigned long pages)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+	mm_account_reclaimed_pages(pages);
+#else
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += pages;
+#endif
+}
+
+/*
+ * The memcg that @folio is charged to, as a key to compare with. Under RCU and
+ * without a reference on the folio: the answer is a hint. 6.3: takes a folio.
+ */
+static inline struct mem_cgroup *pashm_folio_memcg(struct folio *folio)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	return folio_memcg_check(folio);
+#else
+	return page_memcg_check(&folio->page);
+#endif
+}
+
+/* The memcg that faults of @mm are charged to, under RCU; NULL: ask again */
+static inline struct mem_cgroup *pashm_mm_memcg_rcu(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	if (mem_cgroup_disabled())
+		return NULL;
+	return mem_cgroup_from_task(rcu_dereference(mm->owner));
+#else
+	return NULL;
+#endif
+}
+
+/* 6.8: list_lru_add() takes node and memcg; the old form is now _obj */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define pashm_list_lru_add(lru, item)	list_lru_add_obj(lru, item)
+#define pashm_list_lru_del(lru, item)	list_lru_del_obj(lru, item)
+#else
+#define pashm_list_lru_add(lru, item)	list_lru_add(lru, item)
+#define pashm_list_lru_del(lru, item)	list_lru_del(lru, item)
+#endif
+
+typedef unsigned long pashm_shrinker_fn(struct shrinker *shrinker,
+					struct shrink_control *sc);
+
+#define PASHM_SHRINKER_FLAGS \
+	(SHRINKER_MEMCG_AWARE | SHRINKER_NUMA_AWARE | SHRINKER_NONSLAB)
+
+/*
+ * Register the shrinker so that its id is known before list_lru_init_memcg().
+ * 6.1 registers live: the callbacks must bear being called at once. From 6.7 on
+ * pashm_shrinker_enable() makes it live.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *pashm_shrinker_new(pashm_shrinker_fn *count,
+						  pashm_shrinker_fn *scan)
+{
+	struct shrinker *shrinker = shrinker_alloc(PASHM_SHRINKER_FLAGS,
+						   "pashm");
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = 1;
+	return shrinker;
+}
+
+static inline void pashm_shrinker_enable(struct shrinker *shrinker)
+{
+	shrinker_register(shrinker);
+}
+
+static inline void pashm_shrinker_delete(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+static inline struct shrinker *pashm_shrinker_new(pashm_shrinker_fn *count,
+						  pashm_shrinker_fn *scan)
+{
+	static struct shrinker shrinker;
+
+	shrinker.count_objects = count;
+	shrinker.scan_objects = scan;
+	shrinker.seeks = 1;
+	shrinker.flags = PASHM_SHRINKER_FLAGS;
+	return register_shrinker(&shrinker, "pashm") ? NULL : &shrinker;
+}
+
+static inline void pashm_shrinker_enable(struct shrinker *shrinker)
+{
+}
+
+static inline void pashm_shrinker_delete(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+}
+#endif
+
+#endif /* PASHM_COMPAT_H */

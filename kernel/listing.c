@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which memcg can find which region.
+ *
+ * Pages are charged to whoever touches them first, so a region stands on the
+ * list of every memcg that has faulted a page in. The item is made by the
+ * fault, charged to the memcg that the page will be charged to, and stays until
+ * the region ends. It holds a reference on its memcg, as its pages do. When the
+ * memcg is removed, list_lru moves the item to the parent's list; the pages
+ * stay charged to the removed one, so the item keeps meaning the right pages.
+ *
+ * Lock order: region->listings_lock, then list_lru's node lock (in
+ * list_lru_add). The walkers hold the node lock only.
+ */
+#include <linux/list_lru.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "listing.h"
+#include "region.h"
+
+static struct kmem_cache *pashm_listing_cache;
+static struct list_lru pashm_lru;
+/* 6.1 calls the shrinker before the list is there: release in init pairs */
+static bool pashm_lru_ready;
+
+static struct pashm_listing *pashm_listing_find(struct pashm_region *region,
+						struct mem_cgroup *memcg,
+						int nid)
+{
+	struct pashm_listing *listing;
+
+	list_for_each_entry_rcu(listing, &region->listings, region_link,
+				lockdep_is_held(&region->listings_lock))
+		if (listing->memcg == memcg && listing->nid == nid)
+			return listing;
+	return NULL;
+}
+
+/* Consumes the reference on @memcg */
+static struct pashm_listing *pashm_listing_make(struct pashm_region *region,
+						struct mem_cgroup *memcg,
+						int nid)
+{
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	struct pashm_listing *listing, *other;
+
+	listing = kmem_cache_alloc_lru(pashm_listing_cache, &pashm_lru,
+				       GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	set_active_memcg(old);
+	if (!listing) {
+		mem_cgroup_put(memcg);
+		return ERR_PTR(-ENOMEM);
+	}
+	INIT_LIST_HEAD(&listing->lru);
+	listing->region = region;
+	listing->memcg = memcg;
+	listing->nid = nid;
+	listing->share = PASHM_SHARE_ONE;
+	listing->age_min = PASHM_AGE_START;
+
+	spin_lock(&region->listings_lock);
+	other = pashm_listing_find(region, memcg, nid);
+	if (!other) {
+		list_add_tail_rcu(&listing->region_link, &region->listings);
+		pashm_list_lru_add(&pashm_lru, &listing->lru);
+	}
+	spin_unlock(&region->listings_lock);
+	if (!other)
+		return listing;
+	kmem_cache_free(pashm_listing_cache, listing);
+	mem_cgroup_put(memcg);
+	return other;
+}
+
+/*
+ * The listing of @region for the memcg that a fault of @mm is charged to. Made
+ * if need be: may allocate and reclaim, so no folio may be locked. The caller
+ * keeps the region alive.
+ */
+struct pashm_listing *pashm_listing_get(struct pashm_region *region,
+					struct mm_struct *mm)
+{
+	struct pashm_listing *listing;
+	struct mem_cgroup *memcg;
+	int nid = numa_mem_id();
+
+	rcu_read_lock();
+	memcg = pashm_mm_memcg_rcu(mm);
+	listing = pashm_listing_find(region, memcg, nid);
+	rcu_read_unlock();
+	if (listing)
+		return listing;
+
+	memcg = get_mem_cgroup_from_mm(mm);
+	rcu_read_lock();
+	listing = pashm_listing_find(region, memcg, nid);
+	rcu_read_unlock();
+	if (listing) {
+		mem_cgroup_put(memcg);
+		return listing;
+	}
+	return pashm_listing_make(region, memcg, nid);
+}
+
+/* Off the reclaim lists: no walker finds the region any more */
+void pashm_listings_unlink(struct pashm_region *region)
+{
+	struct pashm_listing *listing;
+
+	spin_lock(&region->listings_lock);
+	list_for_each_entry(listing, &region->listings, region_link)
+		pashm_list_lru_del(&pashm_lru, &listing->lru);
+	spin_unlock(&region->listings_lock);
+}
+
+/* The region's last reference is gone, so is every fault */
+void pashm_listings_free(struct pashm_region *region)
+{
+	struct pashm_listing *listing, *next;
+
+	list_for_each_entry_safe(listing, next, &region->listings,
+				 region_link) {
+		mem_cgroup_put(listing->memcg);
+		kmem_cache_free(pashm_listing_cache, listing);
+	}
+}
+
+/* Pages that a scan of this listing might free; never 0 while it has pages */
+static unsigned long pashm_listing_estimate(struct pashm_listing *listing)
+{
+	long charged = atomic_long_read(&listing->charged);
+	unsigned long pages;
+
+	if (charged <= 0)
+		return 0;
+	pages = min_t(unsigned long, charged,
+		      pashm_region_resident(listing->region));
+	/* The share is as old as the last lap: what was pinned may be free */
+	return max(pages * READ_ONCE(listing->share) / PASHM_SHARE_ONE,
+		   DIV_ROUND_UP(pages, 16));
+}
+
+static enum lru_status pashm_listing_count_one(struct list_head *item,
+					       struct list_lru_one *list,
+					       spinlock_t *lock, void *arg)
+{
+	unsigned long *sum = arg;
+
+	*sum += pashm_listing_estimate(container_of(item, struct pashm_listing,
+						    lru));
+	return LRU_SKIP;
+}
+
+/* On the list for this memcg and node */
+unsigned long pashm_listings_number(struct shrink_control *sc)
+{
+	/* pairs with the release in pashm_listing_init() */
+	if (!smp_load_acquire(&pashm_lru_ready))
+		return 0;
+	return list_lru_shrink_count(&pashm_lru, sc);
+}
+
+unsigned long pashm_listings_count(struct shrink_control *sc)
+{
+	unsigned long sum = 0;
+
+	list_lru_shrink_walk(&pashm_lru, sc, pashm_listing_count_one, &sum);
+	return sum;
+}
+
+/* Under the node lock a listed region has not lost its last reference yet */
+static enum lru_status pashm_listing_pick_one(struct list_head *item,
+					      struct list_lru_one *list,
+					      spinlock_t *lock, void *arg)
+{
+	struct pashm_listing *listing = container_of(item, struct pashm_listing,
+						     lru);
+	struct pashm_listing **picked = arg;
+
+	if (pashm_region_tryget(listing->region))
+		*picked = listing;
+	return LRU_ROTATE;
+}
+
+/*
+ * The next listing in turn, with a reference on its region, or NULL. The caller
+ * puts the region.
+ */
+struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
+{
+	struct pashm_listing *picked = NULL;
+	unsigned long one = 1;
+
+	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
+			  pashm_listing_pick_one, &picked, &one);
+	return picked;
+}
+
+/*
+ * The hand has come round: learn from the lap. Reclaimers that come round at
+ * the same time may both get here; the second then sees an empty lap and must
+ * not take that for an answer.
+ */
+void pashm_listing_lap(struct pashm_listing *listing)
+{
+	unsigned long pinned = atomic_long_xchg(&listing->lap_pinned, 0);
+	unsigned long free = atomic_long_xchg(&listing->lap_free, 0);
+	unsigned long purged = atomic_long_xchg(&listing->lap_purged, 0);
+	unsigned int age = READ_ONCE(listing->age_min);
+
+	if (!pinned && !free)
+		return;
+	WRITE_ONCE(listing->share, free * PASHM_SHARE_ONE / (pinned + free));
+	atomic_long_set(&listing->charged, pinned + free - purged);
+	if (purged > free / 2)
+		age = min(age + 1, PASHM_AGE_LIMIT);
+	else if (purged <= free / 8)
+		age /= 2;
+	WRITE_ONCE(listing->age_min, age);
+}
+
+int pashm_listing_init(struct shrinker *shrinker)
+{
+	int ret;
+
+	pashm_listing_cache = KMEM_CACHE(pashm_listing, SLAB_ACCOUNT);
+	if (!pashm_listing_cache)
+		return -ENOMEM;
+	ret = list_lru_init_memcg(&pashm_lru, shrinker);
+	if (ret) {
+		kmem_cache_destroy(pashm_listing_cache);
+		return ret;
+	}
+	smp_store_release(&pashm_lru_ready, true);
+	return 0;
+}
+
+void pashm_listing_exit(void)
+{
+	list_lru_destroy(&pashm_lru);
+	kmem_cache_destroy(pashm_listing_cache);
+}

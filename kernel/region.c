@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DOC: lifetime
+ *
+ * A region lives as long as its backing shmem file. Each client holds a
+ * reference on that file, and so does each mapping of the data, which therefore
+ * outlives all descriptors and stays purgeable. The file's operations are a
+ * copy of shmem's with our own release and with mmap refused; they are owned by
+ * this module, so the module cannot go while a region exists.
+ *
+ * When the backing file is released, the region leaves the reclaim lists and
+ * loses its first reference. A reclaimer at work holds one of its own; if its
+ * is the last, the rest is done by a worker, because evicting an inode is not
+ * for reclaim.
+ *
+ * Lock order:
+ *
+ *   region->clients_lock
+ *   region->listings_lock > list_lru's node lock
+ *   region->slots.lock
+ *
+ * The three are not nested in each other. All are spinlocks under which nothing
+ * is allocated and nothing sleeps; reclaim may take any of them.
+ */
+#include <linux/file.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include "client.h"
+#include "compat.h"
+#include "listing.h"
+#include "region.h"
+
+struct workqueue_struct *pashm_wq;
+
+/* shmem's operations with mmap and release replaced; written once at load */
+static struct file_operations pashm_backing_fops;
+static const struct file_operations *pashm_shmem_fops;
+
+static void pashm_region_free(struct pashm_region *region)
+{
+	pashm_listings_free(region);
+	pashm_table_destroy(&region->states);
+	pashm_table_destroy(&region->births);
+	put_page(region->header_page);
+	iput(region->inode);
+	kfree(region);
+}
+
+static void pashm_region_free_work(struct work_struct *work)
+{
+	pashm_region_free(container_of(work, struct pashm_region, free_work));
+}
+
+/* For a reclaimer that has found the region on a list */
+bool pashm_region_tryget(struct pashm_region *region)
+{
+	return refcount_inc_not_zero(&region->refs);
+}
+
+/* Counterpart of tryget: may be called in reclaim, never frees in place */
+void pashm_region_put(struct pashm_region *region)
+{
+	if (refcount_dec_and_test(&region->refs))
+		queue_work(pashm_wq, &region->free_work);
+}
+
+/* The last mapping and the last client are gone */
+static int pashm_backing_release(struct inode *inode, struct file *file)
+{
+	struct pashm_region *region = file->private_data;
+
+	if (pashm_shmem_fops->release)
+		pashm_shmem_fops->release(inode, file);
+	if (!region)
+		return 0;
+	pashm_listings_unlink(region);
+	if (refcount_dec_and_test(&region->refs))
+		pashm_region_free(region);
+	return 0;
+}
+
+/*
+ * The backing file can be reached without its region's descriptor, through
+ * remap_file_pages() or /proc/PID/map_files; there it cannot be mapped, so the
+ * protection mask holds.
+ */
+static int pashm_backing_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return -EPERM;
+}
+
+static struct file *pashm_backing_open(const char *name, unsigned long bytes)
+{
+	char full[sizeof("dev/pashm/") + PASHM_NAME_MAX];
+	struct file *file;
+
+	snprintf(full, sizeof(full), "dev/pashm/%s", name);
+	file = shmem_file_setup(full, bytes, VM_NORESERVE);
+	if (IS_ERR(file))
+		return file;
+	/* Dropped by fput(), which puts the owner of the operations */
+	__module_get(THIS_MODULE);
+	file->f_op = &pashm_backing_fops;
+	file->private_data = NULL;
+	return file;
+}
+
+static int pashm_header_init(struct pashm_region *region)
+{
+	struct pashm_header *header;
+
+	region->header_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!region->header_page)
+		return -ENOMEM;
+	header = page_address(region->header_page);
+	header->magic = PASHM_HEADER_MAGIC;
+	header->version = PASHM_PROTOCOL_VERSION;
+	header->page_shift = PAGE_SHIFT;
+	header->flags = region->flags;
+	header->pages = region->pages;
+	region->header = header;
+	return 0;
+}
+
+static struct pashm_region *pashm_region_alloc(const struct pashm_create *args)
+{
+	struct pashm_region *region;
+
+	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+	if (!region)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&region->refs, 1);
+	region->pages = args->length >> PAGE_SHIFT;
+	region->flags = args->flags;
+	atomic_set(&region->prot, args->prot ?: PROT_READ | PROT_WRITE |
+						PROT_EXEC);
+	strscpy(region->name, args->name, sizeof(region->name));
+	if (pashm_header_init(region)) {
+		kfree(region);
+		return ERR_PTR(-ENOMEM);
+	}
+	pashm_table_init(&region->states, region->pages, 3,
+			 &region->table_pages);
+	pashm_table_init(&region->births, region->pages, 2,
+			 &region->table_pages);
+	spin_lock_init(&region->clients_lock);
+	INIT_LIST_HEAD(&region->clients);
+	pashm_slots_init(&region->slots);
+	spin_lock_init(&region->listings_lock);
+	INIT_LIST_HEAD(&region->listings);
+	INIT_WORK(&region->free_work, pashm_region_free_work);
+	return region;
+}
+
+/*
+ * Make a region and its first client. @args was validated by the caller.
+ * Returns the client's file, which holds everything else.
+ */
+struct file *pashm_region_create(const struct pashm_create *args)
+{
+	struct pashm_region *region;
+	struct file *backing, *client;
+
+	backing = pashm_backing_open(args->name, args->length);
+	if (IS_ERR(backing))
+		return backing;
+	region = pashm_region_alloc(args);
+	if (IS_ERR(region)) {
+		fput(backing);
+		return ERR_CAST(region);
+	}
+	region->inode = file_inode(backing);
+	ihold(region->inode);
+	backing->private_data = region;
+
+	client = pashm_client_open(region, backing, atomic_read(&region->prot));
+	fput(backing);
+	return client;
+}
+
+/*
+ * Let shmem map its file, past the refusal of the backing file's own mmap. The
+ * vma holds the backing file afterwards and no longer the client.
+ */
+int pashm_region_mmap_data(struct pashm_region *region, struct file *backing,
+			   struct vm_area_struct *vma)
+{
+	vma_set_file(vma, backing);
+	return pashm_shmem_fops->mmap(backing, vma);
+}
+
+/* The state word at @index, or NULL if nobody has touched it: length 0 */
+atomic64_t *pashm_region_state(struct pashm_region *region, unsigned long index)
+{
+	return pashm_table_lookup(&region->states, index);
+}
+
+/*
+ * Find the next word with a length, at or after @index and before @end.
+ *
+ * Returns its index and its value in @state; or, with @state 0, @end when there
+ * is none, or the place reached when @budget ran out. Budget: one for each
+ * head, one for each table page without any.
+ */
+unsigned long pashm_region_next_head(struct pashm_region *region,
+				     unsigned long index, unsigned long end,
+				     u64 *state, unsigned long *budget)
+{
+	unsigned long per_page = pashm_table_words_per_page(&region->states);
+
+	*state = 0;
+	while (index < end && *budget) {
+		unsigned long stop;
+		atomic64_t *word;
+
+		if (!pashm_table_next(&region->states, &index) || index >= end)
+			return end;
+		word = pashm_region_state(region, index);
+		stop = min(end, (index / per_page + 1) * per_page);
+		(*budget)--;
+		for (; index < stop; index++, word++) {
+			u64 value = atomic64_read(word);
+
+			if (!pashm_state_length(value))
+				continue;
+			*state = value;
+			return index;
+		}
+	}
+	return index;
+}
+
+int pashm_region_init(void)
+{
+	struct file *probe;
+
+	probe = shmem_file_setup("pashm", PAGE_SIZE, VM_NORESERVE);
+	if (IS_ERR(probe))
+		return PTR_ERR(probe);
+	pashm_shmem_fops = probe->f_op;
+	pashm_backing_fops = *pashm_shmem_fops;
+	pashm_backing_fops.owner = THIS_MODULE;
+	pashm_backing_fops.mmap = pashm_backing_mmap;
+	pashm_backing_fops.release = pashm_backing_release;
+	fput(probe);
+
+	pashm_wq = alloc_workqueue("pashm", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return pashm_wq ? 0 : -ENOMEM;
+}
+
+void pashm_region_exit(void)
+{
+	/* Deferred frees first enter the workqueue, then leave it */
+	rcu_barrier();
+	destroy_workqueue(pashm_wq);
+}

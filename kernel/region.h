@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PASHM_REGION_H
+#define PASHM_REGION_H
+
+#include <linux/fs.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include <linux/pashm.h>
+
+#include "slot.h"
+#include "table.h"
+
+struct pashm_client;
+
+/**
+ * struct pashm_region - anonymous memory that can be pinned
+ * @refs:         one for the backing file, one for each reclaimer at work
+ * @inode:        of the backing file; our own reference
+ * @pages:        size
+ * @flags:        PASHM_CREATE_*
+ * @prot:         region-wide protection mask, PROT_* bits; only ever cleared
+ * @name:         as given by the creator
+ * @states:       state words, shared by all clients
+ * @births:       birth generations, shared by all clients
+ * @header_page:  what clients map read-only
+ * @header:       its address. Only this module can write it, so it is trusted;
+ *                each counter is atomic, @epoch and @clients are plain hints
+ * @table_pages:  pages of all tables of the region and its clients
+ * @clients_lock: protects @clients and @nr_clients against writers
+ * @clients:      struct pashm_client.link; walked under RCU
+ * @slots:        purges in flight
+ * @listings_lock: protects @listings against writers; outside list_lru's lock
+ * @listings:     struct pashm_listing.region_link, walked under RCU
+ * @epoch_purged: pages purged at the last turn of the epoch; a lost update
+ *                makes one epoch longer, nothing else
+ * @violations:   state words found changed under a purge
+ * @free_work:    last put by a reclaimer: eviction is not for its context
+ */
+struct pashm_region {
+	refcount_t refs;
+	struct inode *inode;
+	unsigned long pages;
+	u32 flags;
+	atomic_t prot;
+	char name[PASHM_NAME_MAX];
+
+	struct pashm_table states;
+	struct pashm_table births;
+	struct page *header_page;
+	struct pashm_header *header;
+	atomic_long_t table_pages;
+
+	spinlock_t clients_lock;
+	struct list_head clients;
+	unsigned int nr_clients;
+
+	struct pashm_slots slots;
+
+	spinlock_t listings_lock;
+	struct list_head listings;
+
+	u64 epoch_purged;
+	atomic_t violations;
+	struct work_struct free_work;
+};
+
+/* Runs what must not run in reclaim or in RCU callbacks; flushed at unload */
+extern struct workqueue_struct *pashm_wq;
+
+int pashm_region_init(void);
+void pashm_region_exit(void);
+
+struct file *pashm_region_create(const struct pashm_create *args);
+bool pashm_region_tryget(struct pashm_region *region);
+void pashm_region_put(struct pashm_region *region);
+
+int pashm_region_mmap_data(struct pashm_region *region, struct file *backing,
+			   struct vm_area_struct *vma);
+
+atomic64_t *pashm_region_state(struct pashm_region *region,
+			       unsigned long index);
+unsigned long pashm_region_next_head(struct pashm_region *region,
+				     unsigned long index, unsigned long end,
+				     u64 *state, unsigned long *budget);
+
+static inline unsigned long pashm_region_resident(struct pashm_region *region)
+{
+	return READ_ONCE(region->inode->i_mapping->nrpages);
+}
+
+#endif /* PASHM_REGION_H */

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * In-flight slots: who is purging what. Kernel state that userspace cannot
+ * write, so that waiting and the check for overlaps do not depend on the
+ * state words.
+ *
+ * Lock order: pashm_slots.lock is innermost.
+ */
+#include <linux/atomic.h>
+#include <linux/sched.h>
+
+#include <linux/pashm_pin.h>
+
+#include "slot.h"
+
+void pashm_slots_init(struct pashm_slots *slots)
+{
+	spin_lock_init(&slots->lock);
+	init_waitqueue_head(&slots->wait);
+}
+
+static bool pashm_slot_overlaps(struct pashm_slots *slots, unsigned long start,
+				unsigned long end, u64 not_after)
+{
+	int i;
+
+	lockdep_assert_held(&slots->lock);
+	for (i = 0; i < PASHM_SLOTS; i++)
+		if (slots->slot[i].serial &&
+		    slots->slot[i].serial <= not_after &&
+		    slots->slot[i].start < end && start < slots->slot[i].end)
+			return true;
+	return false;
+}
+
+/* A slot number, -EBUSY: overlaps a purge in flight, -EAGAIN: all are taken */
+static int pashm_slot_try(struct pashm_slots *slots, unsigned long start,
+			  unsigned long end)
+{
+	int i, ret = -EAGAIN;
+
+	spin_lock(&slots->lock);
+	if (pashm_slot_overlaps(slots, start, end, U64_MAX)) {
+		ret = -EBUSY;
+		goto unlock;
+	}
+	for (i = 0; i < PASHM_SLOTS; i++) {
+		if (slots->slot[i].serial)
+			continue;
+		slots->slot[i].start = start;
+		slots->slot[i].end = end;
+		slots->slot[i].serial = ++slots->serial;
+		ret = i;
+		break;
+	}
+unlock:
+	spin_unlock(&slots->lock);
+	return ret;
+}
+
+/*
+ * Reserve a slot for @length pages from @start. Sleeps while all are taken: to
+ * give up here would make a reclaimer report that nothing can be freed.
+ * Returns the slot, or -EBUSY if the range overlaps a purge in flight.
+ */
+int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
+		       unsigned long length)
+{
+	int slot;
+
+	might_sleep();
+	wait_event(slots->wait,
+		   (slot = pashm_slot_try(slots, start, start + length)) !=
+		   -EAGAIN);
+	return slot;
+}
+
+void pashm_slot_release(struct pashm_slots *slots, int slot)
+{
+	spin_lock(&slots->lock);
+	slots->slot[slot].serial = 0;
+	spin_unlock(&slots->lock);
+	wake_up_all(&slots->wait);
+}
+
+static bool pashm_slot_passed(struct pashm_slots *slots, unsigned long start,
+			      unsigned long end, u64 not_after)
+{
+	bool overlaps;
+
+	spin_lock(&slots->lock);
+	overlaps = pashm_slot_overlaps(slots, start, end, not_after);
+	spin_unlock(&slots->lock);
+	return !overlaps;
+}
+
+/*
+ * Wait for those purges that are in flight on the range now, not for later
+ * ones: a waiter has raised its count, so a later purger takes its claim back.
+ * Returns 0 or -EINTR.
+ */
+int pashm_slot_wait(struct pashm_slots *slots, unsigned long start,
+		    unsigned long length)
+{
+	u64 now;
+
+	spin_lock(&slots->lock);
+	now = slots->serial;
+	spin_unlock(&slots->lock);
+	if (wait_event_interruptible(slots->wait,
+				     pashm_slot_passed(slots, start,
+						       start + length, now)))
+		return -EINTR;
+	return 0;
+}
+
+/*
+ * Clear a PURGING that no slot owns: a forged one, or one that userspace has
+ * copied back. Under the lock, so that no purge of this word can begin between
+ * the check and the clearing. Returns false if a slot does own it.
+ */
+bool pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
+			    atomic64_t *state)
+{
+	bool owned;
+
+	spin_lock(&slots->lock);
+	owned = pashm_slot_overlaps(slots, index, index + 1, U64_MAX);
+	if (!owned)
+		atomic64_fetch_andnot_release(PASHM_STATE_PURGING, state);
+	spin_unlock(&slots->lock);
+	return !owned;
+}

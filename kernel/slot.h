@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PASHM_SLOT_H
+#define PASHM_SLOT_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#define PASHM_SLOTS	16
+
+/**
+ * struct pashm_slots - the purges in flight in one region
+ * @lock:   protects the rest; taken by reclaim, nothing is allocated under it
+ * @wait:   woken whenever a slot is given up
+ * @serial: number of the youngest reservation
+ * @slot:   ranges of pages; @serial 0 means free
+ *
+ * A slot is reserved before the claim and given up after the publication or the
+ * revert. Its holder never allocates memory with reclaim and never waits for
+ * another slot, so waiting for a slot ends.
+ */
+struct pashm_slots {
+	spinlock_t lock;
+	wait_queue_head_t wait;
+	u64 serial;
+	struct {
+		unsigned long start;
+		unsigned long end;
+		u64 serial;
+	} slot[PASHM_SLOTS];
+};
+
+void pashm_slots_init(struct pashm_slots *slots);
+int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
+		       unsigned long length);
+void pashm_slot_release(struct pashm_slots *slots, int slot);
+int pashm_slot_wait(struct pashm_slots *slots, unsigned long start,
+		    unsigned long length);
+bool pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
+			    atomic64_t *state);
+
+#endif /* PASHM_SLOT_H */
