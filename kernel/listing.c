@@ -164,9 +164,12 @@ unsigned long pashm_listings_number(struct shrink_control *sc)
 
 unsigned long pashm_listings_count(struct shrink_control *sc)
 {
+	unsigned long all = ULONG_MAX;
 	unsigned long sum = 0;
 
-	list_lru_shrink_walk(&pashm_lru, sc, pashm_listing_count_one, &sum);
+	/* Not list_lru_shrink_walk(): in a count sc->nr_to_scan is not set */
+	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
+			  pashm_listing_count_one, &sum, &all);
 	return sum;
 }
 

@@ -230,7 +230,7 @@ int pashm_purge_all(struct pashm_region *region, u64 *freed_pages)
 					      &state, &budget);
 		if (!state)
 			return 0;
-		if (signal_pending(current))
+		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 		if (pashm_state_purging(state)) {
