@@ -47,18 +47,20 @@ static struct pashm_listing *pashm_listing_make(struct pashm_region *region,
 	struct pashm_listing *listing, *other;
 
 	listing = kmem_cache_alloc_lru(pashm_listing_cache, &pashm_lru,
-				       GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+				       GFP_KERNEL_ACCOUNT);
 	set_active_memcg(old);
 	if (!listing) {
 		mem_cgroup_put(memcg);
 		return ERR_PTR(-ENOMEM);
 	}
-	INIT_LIST_HEAD(&listing->lru);
-	listing->region = region;
-	listing->memcg = memcg;
-	listing->nid = nid;
-	listing->share = PASHM_SHARE_ONE;
-	listing->age_min = PASHM_AGE_START;
+	*listing = (struct pashm_listing) {
+		.lru = LIST_HEAD_INIT(listing->lru),
+		.region = region,
+		.memcg = memcg,
+		.nid = nid,
+		.share = PASHM_SHARE_ONE,
+		.age_min = PASHM_AGE_START,
+	};
 
 	spin_lock(&region->listings_lock);
 	other = pashm_listing_find(region, memcg, nid);
@@ -224,11 +226,25 @@ void pashm_listing_lap(struct pashm_listing *listing)
 	WRITE_ONCE(listing->age_min, age);
 }
 
+/*
+ * A cache with a constructor is not merged with others: the objects can be
+ * counted, a leaked one is noticed, and nothing is left behind in sysfs.
+ */
+static void pashm_listing_construct(void *object)
+{
+	struct pashm_listing *listing = object;
+
+	INIT_LIST_HEAD(&listing->lru);
+}
+
 int pashm_listing_init(struct shrinker *shrinker)
 {
 	int ret;
 
-	pashm_listing_cache = KMEM_CACHE(pashm_listing, SLAB_ACCOUNT);
+	pashm_listing_cache = kmem_cache_create("pashm_listing",
+						sizeof(struct pashm_listing), 0,
+						SLAB_ACCOUNT,
+						pashm_listing_construct);
 	if (!pashm_listing_cache)
 		return -ENOMEM;
 	ret = list_lru_init_memcg(&pashm_lru, shrinker);

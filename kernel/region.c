@@ -84,8 +84,9 @@ static int pashm_backing_release(struct inode *inode, struct file *file)
 
 /*
  * The backing file can be reached without its region's descriptor, through
- * remap_file_pages() or /proc/PID/map_files; there it cannot be mapped, so the
- * protection mask holds.
+ * remap_file_pages(); there it cannot be mapped, so the protection mask holds.
+ * Privileged processes can also open its inode anew, by /proc/PID/map_files: an
+ * immutable one is not opened for writing or truncated by anybody.
  */
 static int pashm_backing_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -105,6 +106,7 @@ static struct file *pashm_backing_open(const char *name, unsigned long bytes)
 	__module_get(THIS_MODULE);
 	file->f_op = &pashm_backing_fops;
 	file->private_data = NULL;
+	file_inode(file)->i_flags |= S_IMMUTABLE;
 	return file;
 }
 

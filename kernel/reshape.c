@@ -163,7 +163,8 @@ static void pashm_reshape_rewrite(struct pashm_reshaping *r, u32 priority)
 	unsigned long head = r->start + 1;
 	u64 state;
 
-	for (;;) {
+	/* Each word once: userspace may be writing lengths as fast as we do */
+	for (;; head++) {
 		head = pashm_region_next_head(region, head, end, &state,
 					      &budget);
 		if (!state)
@@ -187,6 +188,9 @@ static int pashm_reshape_locked(struct pashm_reshaping *r,
 {
 	int ret;
 
+	/* Not before: while another reshape is in flight there is no answer */
+	if (pashm_reshape_reached_from_left(r))
+		return -ERANGE;
 	ret = pashm_reshape_mark(r, true);
 	if (ret)
 		goto revert;
@@ -256,8 +260,6 @@ int pashm_reshape_range(struct pashm_client *client, struct pashm_reshape *args)
 	ret = pashm_reshape_populate(&r);
 	if (ret)
 		return ret;
-	if (pashm_reshape_reached_from_left(&r))
-		return -ERANGE;
 	if (!r.freeing) {
 		ret = pashm_count_raise(r.pin);
 		if (ret)
