@@ -12,10 +12,16 @@
 #include "purge.h"
 #include "region.h"
 
-/* Walk the extents; bounded by the tables that exist. Returns 0 or -EINTR */
-static int pashm_info_walk(struct pashm_region *region, struct pashm_info *info)
+/* What somebody else's look at fdinfo may cost: heads, times clients */
+#define PASHM_FDINFO_BUDGET	65536UL
+
+/*
+ * Walk the extents. Bounded by the tables that exist, and by @budget. Returns
+ * 0, -EINTR, or -E2BIG if the budget was too small.
+ */
+static int pashm_info_walk(struct pashm_region *region, struct pashm_info *info,
+			   unsigned long budget)
 {
-	unsigned long budget = ULONG_MAX;
 	unsigned long head = 0;
 	u64 state;
 
@@ -26,7 +32,7 @@ static int pashm_info_walk(struct pashm_region *region, struct pashm_info *info)
 		head = pashm_region_next_head(region, head, region->pages,
 					      &state, &budget);
 		if (!state)
-			return 0;
+			return head < region->pages ? -E2BIG : 0;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -46,8 +52,9 @@ static int pashm_info_walk(struct pashm_region *region, struct pashm_info *info)
 	}
 }
 
-/* @info comes zeroed but for its size. Returns 0 or -EINTR */
-int pashm_info_fill(struct pashm_client *client, struct pashm_info *info)
+/* The figures that need no walk; @info comes zeroed but for its size */
+static void pashm_info_cheap(struct pashm_client *client,
+			     struct pashm_info *info)
 {
 	struct pashm_region *region = client->region;
 	struct pashm_header *header = region->header;
@@ -70,28 +77,39 @@ int pashm_info_fill(struct pashm_client *client, struct pashm_info *info)
 	info->epoch = READ_ONCE(header->epoch);
 	info->inode = region->inode->i_ino;
 	memcpy(info->name, region->name, sizeof(info->name));
-	return pashm_info_walk(region, info);
 }
 
+/* All figures; @info comes zeroed but for its size. Returns 0 or -EINTR */
+int pashm_info_fill(struct pashm_client *client, struct pashm_info *info)
+{
+	pashm_info_cheap(client, info);
+	return pashm_info_walk(client->region, info, ULONG_MAX);
+}
+
+/* The lines that need a walk are left out where it would take too long */
 void pashm_show_fdinfo(struct seq_file *m, struct file *file)
 {
+	struct pashm_client *client = pashm_client_from_file(file);
 	struct pashm_info info = { .size = sizeof(info) };
+	unsigned long budget = PASHM_FDINFO_BUDGET /
+			       max(1U, READ_ONCE(client->region->nr_clients));
 
-	if (pashm_info_fill(pashm_client_from_file(file), &info))
-		return;
+	pashm_info_cheap(client, &info);
 	seq_puts(m, "pashm-name:\t");
 	seq_escape(m, info.name, " \t\n\\");
 	seq_printf(m, "\npashm-inode:\t%llu\n", info.inode);
 	seq_printf(m, "pashm-length:\t%llu\n", info.length);
 	seq_printf(m, "pashm-resident:\t%llu\n", info.resident);
 	seq_printf(m, "pashm-swapped:\t%llu\n", info.swapped);
-	seq_printf(m, "pashm-unpinned:\t%llu\n", info.unpinned);
-	seq_printf(m, "pashm-extents:\t%llu\n", info.extents);
-	seq_printf(m, "pashm-pinned-extents:\t%llu\n", info.pinned_extents);
 	seq_printf(m, "pashm-purged:\t%llu\n", info.purged);
 	seq_printf(m, "pashm-purges:\t%llu\n", info.purges);
 	seq_printf(m, "pashm-tables:\t%llu\n", info.tables);
 	seq_printf(m, "pashm-clients:\t%u\n", info.clients);
 	seq_printf(m, "pashm-violations:\t%u\n", info.violations);
 	seq_printf(m, "pashm-epoch:\t%u\n", info.epoch);
+	if (pashm_info_walk(client->region, &info, budget))
+		return;
+	seq_printf(m, "pashm-unpinned:\t%llu\n", info.unpinned);
+	seq_printf(m, "pashm-extents:\t%llu\n", info.extents);
+	seq_printf(m, "pashm-pinned-extents:\t%llu\n", info.pinned_extents);
 }

@@ -8,6 +8,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include <linux/pashm.h>
@@ -36,7 +37,11 @@ static_assert(sizeof(struct pashm_reshape) == 32);
 static_assert(sizeof(struct pashm_header) == 48);
 
 union pashm_args {
-	u32 size;
+	/* What all of them begin with */
+	struct {
+		u32 size;
+		u32 flags;
+	};
 	struct pashm_query query;
 	struct pashm_create create;
 	struct pashm_attach attach;
@@ -188,33 +193,29 @@ static long pashm_run_reshape(struct file *file, union pashm_args *args)
 				   &args->reshape);
 }
 
-#define PASHM_COMMAND(name, type, allowed, when)			\
+#define PASHM_COMMAND(name, does, type, allowed, when)			\
 	[_IOC_NR(PASHM_IOC_##name)] = {					\
-		.run = pashm_run_##type,				\
+		.run = pashm_run_##does,				\
 		.size = sizeof(((union pashm_args *)NULL)->type),	\
 		.flags = (allowed),					\
 		.out = PASHM_OUT_##when,				\
 	}
 
 static const struct pashm_command pashm_device_commands[] = {
-	PASHM_COMMAND(QUERY, query, 0, SUCCESS),
-	PASHM_COMMAND(CREATE, create, PASHM_CREATE_FLAGS, NEVER),
+	PASHM_COMMAND(QUERY, query, query, 0, SUCCESS),
+	PASHM_COMMAND(CREATE, create, create, PASHM_CREATE_FLAGS, NEVER),
 };
 
 static const struct pashm_command pashm_region_commands[] = {
-	PASHM_COMMAND(QUERY, query, 0, SUCCESS),
-	PASHM_COMMAND(ATTACH, attach, 0, NEVER),
-	PASHM_COMMAND(PIN, pin, 0, ALWAYS),
-	[_IOC_NR(PASHM_IOC_UNPIN)] = {
-		.run = pashm_run_unpin,
-		.size = sizeof(struct pashm_pin),
-		.out = PASHM_OUT_ALWAYS,
-	},
-	PASHM_COMMAND(WAIT, wait, 0, SUCCESS),
-	PASHM_COMMAND(INFO, info, 0, SUCCESS),
-	PASHM_COMMAND(PURGE, purge, 0, ALWAYS),
-	PASHM_COMMAND(PROT, prot, PASHM_PROT_REGION, NEVER),
-	PASHM_COMMAND(RESHAPE, reshape,
+	PASHM_COMMAND(QUERY, query, query, 0, SUCCESS),
+	PASHM_COMMAND(ATTACH, attach, attach, 0, NEVER),
+	PASHM_COMMAND(PIN, pin, pin, 0, ALWAYS),
+	PASHM_COMMAND(UNPIN, unpin, pin, 0, ALWAYS),
+	PASHM_COMMAND(WAIT, wait, wait, 0, SUCCESS),
+	PASHM_COMMAND(INFO, info, info, 0, SUCCESS),
+	PASHM_COMMAND(PURGE, purge, purge, 0, ALWAYS),
+	PASHM_COMMAND(PROT, prot, prot, PASHM_PROT_REGION, NEVER),
+	PASHM_COMMAND(RESHAPE, reshape, reshape,
 		      PASHM_RESHAPE_FREE | PASHM_RESHAPE_DISCARD, SUCCESS),
 };
 
@@ -222,7 +223,7 @@ static long pashm_run(const struct pashm_command *command, struct file *file,
 		      void __user *user)
 {
 	union pashm_args args = {};
-	u32 size, flags;
+	u32 size;
 	long ret;
 
 	if (get_user(size, (u32 __user *)user))
@@ -236,8 +237,7 @@ static long pashm_run(const struct pashm_command *command, struct file *file,
 		return ret;
 	/* Read again by the copy: the first reading is the one that counts */
 	args.size = size;
-	memcpy(&flags, (u8 *)&args + sizeof(u32), sizeof(flags));
-	if (flags & ~command->flags)
+	if (args.flags & ~command->flags)
 		return -EINVAL;
 
 	ret = command->run(file, &args);
@@ -257,6 +257,7 @@ static long pashm_dispatch(const struct pashm_command *table, size_t entries,
 
 	if (cmd != _IO(PASHM_IOC_MAGIC, nr) || nr >= entries || !table[nr].run)
 		return -ENOTTY;
+	nr = array_index_nospec(nr, entries);
 	return pashm_run(&table[nr], file, (void __user *)arg);
 }
 

@@ -20,6 +20,11 @@
 #include "listing.h"
 #include "region.h"
 
+/* Listings looked at in one count */
+#define PASHM_COUNT_WALK	256UL
+/* At least this part of what is in memory is worth a look */
+#define PASHM_ESTIMATE_FLOOR	16
+
 static struct kmem_cache *pashm_listing_cache;
 static struct list_lru pashm_lru;
 /* 6.1 calls the shrinker before the list is there: release in init pairs */
@@ -129,29 +134,37 @@ void pashm_listings_free(struct pashm_region *region)
 	}
 }
 
-/* Pages that a scan of this listing might free; never 0 while it has pages */
+/* Pages that a scan of this listing might free; never 0 while any is there */
 static unsigned long pashm_listing_estimate(struct pashm_listing *listing)
 {
-	long charged = atomic_long_read(&listing->charged);
-	unsigned long pages;
+	long resident = pashm_region_resident(listing->region);
+	long floor = DIV_ROUND_UP(resident, PASHM_ESTIMATE_FLOOR);
+	long pages = min(atomic_long_read(&listing->charged), resident);
 
-	if (charged <= 0)
-		return 0;
-	pages = min_t(unsigned long, charged,
-		      pashm_region_resident(listing->region));
-	/* The share is as old as the last lap: what was pinned may be free */
-	return max(pages * READ_ONCE(listing->share) / PASHM_SHARE_ONE,
-		   DIV_ROUND_UP(pages, 16));
+	/*
+	 * Both figures are as old as the last lap, and the count of charged
+	 * pages misses those that were faulted in behind the hand. If this
+	 * said 0, nobody would ever come to correct it.
+	 */
+	return max(pages * (long)READ_ONCE(listing->share) /
+		   (long)PASHM_SHARE_ONE, floor);
 }
+
+struct pashm_count {
+	unsigned long pages;
+	unsigned long listings;
+};
 
 static enum lru_status pashm_listing_count_one(struct list_head *item,
 					       struct list_lru_one *list,
 					       spinlock_t *lock, void *arg)
 {
-	unsigned long *sum = arg;
+	struct pashm_count *count = arg;
 
-	*sum += pashm_listing_estimate(container_of(item, struct pashm_listing,
-						    lru));
+	count->pages += pashm_listing_estimate(container_of(item,
+							    struct pashm_listing,
+							    lru));
+	count->listings++;
 	return LRU_SKIP;
 }
 
@@ -164,15 +177,22 @@ unsigned long pashm_listings_number(struct shrink_control *sc)
 	return list_lru_shrink_count(&pashm_lru, sc);
 }
 
+/*
+ * Pages that a scan for this memcg and node might free. Under the list's lock,
+ * so a long list is sampled: the first of it, which scans keep rotating.
+ */
 unsigned long pashm_listings_count(struct shrink_control *sc)
 {
-	unsigned long all = ULONG_MAX;
-	unsigned long sum = 0;
+	unsigned long number = pashm_listings_number(sc);
+	unsigned long walk = PASHM_COUNT_WALK;
+	struct pashm_count count = {};
 
 	/* Not list_lru_shrink_walk(): in a count sc->nr_to_scan is not set */
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
-			  pashm_listing_count_one, &sum, &all);
-	return sum;
+			  pashm_listing_count_one, &count, &walk);
+	if (number <= count.listings)
+		return count.pages;
+	return mult_frac(count.pages, number, max(1UL, count.listings));
 }
 
 /* Under the node lock a listed region has not lost its last reference yet */
@@ -203,11 +223,7 @@ struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
 	return picked;
 }
 
-/*
- * The hand has come round: learn from the lap. Reclaimers that come round at
- * the same time may both get here; the second then sees an empty lap and must
- * not take that for an answer.
- */
+/* The hand has come round: learn from the lap, unless it has seen nothing */
 void pashm_listing_lap(struct pashm_listing *listing)
 {
 	unsigned long pinned = atomic_long_xchg(&listing->lap_pinned, 0);

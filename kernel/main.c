@@ -46,7 +46,9 @@ static int __init pashm_init(void)
 	return 0;
 shrink:
 	pashm_shrink_exit();
+	pashm_region_exit();
 	pashm_listing_exit();
+	return ret;
 region:
 	pashm_region_exit();
 	return ret;

@@ -23,6 +23,12 @@
 
 #define PASHM_VM_RWX	(VM_READ | VM_WRITE | VM_EXEC)
 #define PASHM_VM_MAYRWX	(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
+#define PASHM_VM_MAY_SHIFT	4
+
+/* So that a protection mask can be compared with, and cut, vm_flags */
+static_assert(VM_READ == PROT_READ && VM_WRITE == PROT_WRITE &&
+	      VM_EXEC == PROT_EXEC);
+static_assert(PASHM_VM_MAYRWX == PASHM_VM_RWX << PASHM_VM_MAY_SHIFT);
 
 /*
  * shmem's operations with the fault replaced. Written once, by the first mmap
@@ -79,7 +85,6 @@ static int pashm_mmap_data(struct pashm_client *client,
 	if (vma->vm_pgoff >= region->pages ||
 	    vma_pages(vma) > region->pages - vma->vm_pgoff)
 		return -EINVAL;
-	/* PROT_* and VM_* have the same values for these three */
 	if (vma->vm_flags & PASHM_VM_RWX & ~prot)
 		return -EACCES;
 	ret = pashm_region_mmap_data(region, client->backing, vma);
@@ -87,8 +92,8 @@ static int pashm_mmap_data(struct pashm_client *client,
 		return ret;
 	pashm_wrap_vm_ops(vma);
 	vma->vm_private_data = region;
-	/* VM_MAYREAD and so on are VM_READ and so on, four bits up */
-	pashm_vm_flags_clear(vma, PASHM_VM_MAYRWX & ~(prot << 4));
+	pashm_vm_flags_clear(vma, PASHM_VM_MAYRWX &
+				  ~(prot << PASHM_VM_MAY_SHIFT));
 	pashm_vm_flags_set(vma, VM_DONTEXPAND | VM_NOHUGEPAGE);
 	return 0;
 }
@@ -130,9 +135,14 @@ static vm_fault_t pashm_births_fault(struct vm_fault *vmf)
 				 pashm_fault_number(vmf, PASHM_OFFSET_BIRTHS));
 }
 
+/* A child gets here if its parent has undone VM_DONTCOPY by MADV_DOFORK */
 static vm_fault_t pashm_pins_fault(struct vm_fault *vmf)
 {
-	return pashm_table_fault(&pashm_vma_client(vmf->vma)->pins, vmf,
+	struct pashm_client *client = pashm_vma_client(vmf->vma);
+
+	if (vmf->vma->vm_mm != client->mm)
+		return VM_FAULT_SIGBUS;
+	return pashm_table_fault(&client->pins, vmf,
 				 pashm_fault_number(vmf, PASHM_OFFSET_PINS));
 }
 

@@ -16,6 +16,7 @@
 
 #include "client.h"
 #include "pin.h"
+#include "purge.h"
 #include "region.h"
 
 bool pashm_offset_to_index(struct pashm_client *client, u64 offset,
@@ -52,29 +53,6 @@ int pashm_count_lower(atomic_t *word)
 		return 0;
 	atomic_add(PASHM_PIN_COUNT_ONE, word);
 	return -ERANGE;
-}
-
-/*
- * Wait until no purge is in flight on @index, and clear a PURGING that nobody
- * owns. The caller's count is up, so a purge that begins meanwhile gives way;
- * for userspace that cheats with its words, one round is all it gets.
- */
-static int pashm_wait_index(struct pashm_region *region, unsigned long index,
-			    u64 *state)
-{
-	atomic64_t *word = pashm_region_state(region, index);
-	int ret = pashm_slot_wait(&region->slots, index, 1);
-
-	if (ret)
-		return ret;
-	if (!word) {
-		*state = 0;
-		return 0;
-	}
-	if (pashm_state_purging(atomic64_read(word)))
-		pashm_slot_clear_stale(&region->slots, index, word);
-	*state = atomic64_read_acquire(word);
-	return 0;
 }
 
 static u32 pashm_region_birth(struct pashm_region *region, unsigned long index)
@@ -114,7 +92,7 @@ static int pashm_settled_state(struct pashm_region *region, unsigned long head,
 
 	*state = word ? atomic64_read_acquire(word) : 0;
 	for (tries = 0; pashm_state_purging(*state); tries++) {
-		int ret = tries < 16 ? pashm_wait_index(region, head, state) :
+		int ret = tries < PASHM_TRIES ? pashm_settle(region, head, state) :
 				       -EAGAIN;
 
 		if (ret)
@@ -171,7 +149,10 @@ static int pashm_pin_range(struct pashm_client *client,
 	ret = pashm_pin_one(client->region, word, head, &range);
 	if (ret)
 		return ret;
-	if (!copy_to_user(user, &range, sizeof(range)))
+	/* The generation last: until it is out, the caller's copy is the old */
+	if (!copy_to_user(user, &range, offsetof(typeof(range), generation)) &&
+	    !put_user(range.verdict, &user->verdict) &&
+	    !put_user(range.generation, &user->generation))
 		return 0;
 	if (range.verdict != PASHM_STALE)
 		pashm_count_lower(word);
@@ -243,7 +224,7 @@ int pashm_wait_extent(struct pashm_client *client, struct pashm_wait *args)
 	if (args->reserved ||
 	    !pashm_offset_to_index(client, args->offset, &index))
 		return -EINVAL;
-	ret = pashm_wait_index(client->region, index, &state);
+	ret = pashm_settle(client->region, index, &state);
 	if (!ret)
 		args->generation = pashm_state_generation(state);
 	return ret;

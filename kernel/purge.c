@@ -8,7 +8,6 @@
  * reclaim: a reclaimer may be waiting for the slot.
  */
 #include <linux/atomic.h>
-#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/rcupdate_wait.h>
@@ -23,10 +22,28 @@
 
 /* Pages counted between two chances to reschedule */
 #define PASHM_CENSUS_BATCH	1024
+/* Entries looked at to tell whose an extent is */
+#define PASHM_SAMPLE		64
 #define PASHM_EPOCHS_PER_TURN	16
 #define PASHM_EPOCH_PAGES_MIN	64
 
-/* Count what a purge of the range would free. A snapshot: faults go on */
+/* Pages of @folio inside the range; a large one may stick out */
+static unsigned long pashm_folio_part(struct folio *folio, unsigned long start,
+				      unsigned long last)
+{
+	unsigned long first, end;
+
+	if (!folio_test_large(folio))
+		return 1;
+	first = max(start, folio->index);
+	end = min(last + 1, folio->index + folio_nr_pages(folio));
+	return end > first ? end - first : 0;
+}
+
+/*
+ * Count what a purge of the range would free. A snapshot: faults go on, and the
+ * folios are looked at under RCU only.
+ */
 void pashm_census_take(struct pashm_region *region, unsigned long start,
 		       unsigned long length, struct pashm_census *census)
 {
@@ -37,43 +54,49 @@ void pashm_census_take(struct pashm_region *region, unsigned long start,
 
 	census->resident = 0;
 	census->matching = 0;
+	census->locked = false;
 	rcu_read_lock();
 	xas_for_each(&xas, entry, last) {
+		if (++batch % PASHM_CENSUS_BATCH == 0) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
 		if (xas_retry(&xas, entry) || xa_is_value(entry))
 			continue;
-		census->resident++;
+		if (folio_test_locked(entry))
+			census->locked = true;
+		census->resident += pashm_folio_part(entry, start, last);
 		if (pashm_folio_memcg(entry) == census->memcg)
-			census->matching++;
-		if (++batch % PASHM_CENSUS_BATCH)
-			continue;
-		xas_pause(&xas);
-		cond_resched_rcu();
+			census->matching += pashm_folio_part(entry, start,
+							     last);
 	}
 	rcu_read_unlock();
 }
 
 /*
- * The memcg that the range's first page in memory is charged to, as a key; an
- * error pointer if no page is in memory. Swapped pages do not count: to purge
- * them frees no memory now.
+ * Does the first of the range's pages in memory belong to @memcg? Cheap: looks
+ * at a few entries and says yes when none of them is in memory.
  */
-struct mem_cgroup *pashm_first_memcg(struct pashm_region *region,
-				     unsigned long start, unsigned long length)
+bool pashm_sample_matches(struct pashm_region *region, unsigned long start,
+			  unsigned long length, struct mem_cgroup *memcg)
 {
 	XA_STATE(xas, &region->inode->i_mapping->i_pages, start);
-	struct mem_cgroup *memcg = ERR_PTR(-ENOENT);
 	unsigned long last = start + length - 1;
+	unsigned int left = PASHM_SAMPLE;
+	bool matches = true;
 	void *entry;
 
 	rcu_read_lock();
 	xas_for_each(&xas, entry, last) {
+		if (!left--)
+			break;
 		if (xas_retry(&xas, entry) || xa_is_value(entry))
 			continue;
-		memcg = pashm_folio_memcg(entry);
+		matches = pashm_folio_memcg(entry) == memcg;
 		break;
 	}
 	rcu_read_unlock();
-	return memcg;
+	return matches;
 }
 
 /* Is anything there to take, in memory or swapped out? */
@@ -98,7 +121,8 @@ unsigned long pashm_extent_length(struct pashm_region *region,
 /*
  * Free the pages of a range, mapped or not. In the caller's own context the
  * truncation must not enter reclaim either, which could wait for our slot or
- * for a folio that we have locked.
+ * for a folio that we have locked; hence the emergency reserves, of which it
+ * needs little: at most a page to swap in, or to split a large folio.
  */
 void pashm_purge_pages(struct pashm_region *region, unsigned long start,
 		       unsigned long length)
@@ -112,35 +136,44 @@ void pashm_purge_pages(struct pashm_region *region, unsigned long start,
 	memalloc_noreclaim_restore(flags);
 }
 
+/* Take a claim back; nothing was changed */
+static void pashm_revert(struct pashm_region *region, atomic64_t *word,
+			 int slot)
+{
+	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, word);
+	pashm_slot_release(&region->slots, slot);
+}
+
 /*
- * Reserve a slot and set PURGING. Returns the slot, or a negative errno if the
- * extent is pinned, changed or in flight.
+ * Reserve a slot and set PURGING. Returns the slot, or -EBUSY: pinned, or
+ * changed meanwhile; -EAGAIN: in flight; -EINTR.
  */
 static int pashm_claim(struct pashm_region *region, unsigned long head,
-		       unsigned long length, atomic64_t *word, u64 state)
+		       unsigned long length, atomic64_t *word, u64 state,
+		       enum pashm_purger purger)
 {
 	s64 old = state;
 	int slot;
 
 	if (pashm_clients_pinned(region, head, NULL))
 		return -EBUSY;
-	slot = pashm_slot_reserve(&region->slots, head, length);
+	slot = pashm_slot_reserve(&region->slots, head, length, purger);
 	if (slot < 0)
-		return slot;
-	if (!atomic64_try_cmpxchg(word, &old, pashm_state_claimed(state)))
-		goto release;
+		return slot == -EBUSY ? -EAGAIN : slot;
+	if (!atomic64_try_cmpxchg(word, &old, pashm_state_claimed(state))) {
+		pashm_slot_release(&region->slots, slot);
+		return -EBUSY;
+	}
 	/*
 	 * (B): PURGING is visible before the counts are read. Pairs with (A)
-	 * in pashm_count_raise_full() and in pashm_pin_one(). A successful
-	 * cmpxchg is a full barrier already; this says so.
+	 * in the library's pashm_count_raise_full() and in
+	 * pashm_count_raise(). A successful cmpxchg is a full barrier already;
+	 * this says so.
 	 */
 	smp_mb__after_atomic();
 	if (!pashm_clients_pinned(region, head, NULL))
 		return slot;
-	/* release: nothing was changed, but keep the order of publication */
-	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, word);
-release:
-	pashm_slot_release(&region->slots, slot);
+	pashm_revert(region, word, slot);
 	return -EBUSY;
 }
 
@@ -176,56 +209,96 @@ static void pashm_publish(struct pashm_region *region, atomic64_t *word,
 
 /*
  * Purge the extent at @head if nobody has it pinned; @state is its word as just
- * read. Returns true if it was purged, with the pages freed in @census.
+ * read.
+ *
+ * Reclaim must not wait for a folio lock that it may hold itself: a migration
+ * that allocates its next target has its earlier sources locked. A lock of our
+ * own does not go away between the look and the truncation; one of somebody
+ * else may come, but its holder does not wait for us for more than a moment.
+ *
+ * Returns 0 if it was purged, with the pages freed in @census; -EBUSY if it
+ * cannot be; -EAGAIN if it could be later; -EINTR on request.
  */
-bool pashm_purge_extent(struct pashm_region *region, unsigned long head,
-			u64 state, struct pashm_census *census)
+int pashm_purge_extent(struct pashm_region *region, unsigned long head,
+		       u64 state, enum pashm_purger purger,
+		       struct pashm_census *census)
 {
 	unsigned long length = pashm_extent_length(region, head, state);
 	atomic64_t *word = pashm_region_state(region, head);
 	int slot;
 
-	if (!length || !pashm_state_claimable(state))
-		return false;
-	if (!pashm_range_populated(region, head, length))
-		return false;
-	slot = pashm_claim(region, head, length, word, state);
+	if (!length || !pashm_range_populated(region, head, length))
+		return -EBUSY;
+	/* Reclaim does not wait here: the PURGING may be forged */
+	if (pashm_state_purging(state))
+		return purger == PASHM_PURGER_REQUEST ? -EAGAIN : -EBUSY;
+	slot = pashm_claim(region, head, length, word, state, purger);
 	if (slot < 0)
-		return false;
+		return slot;
 	pashm_census_take(region, head, length, census);
+	if (purger == PASHM_PURGER_RECLAIM && census->locked) {
+		pashm_revert(region, word, slot);
+		return -EAGAIN;
+	}
 	pashm_purge_pages(region, head, length);
 	pashm_count_purged(region, census->resident);
 	pashm_publish(region, word, pashm_state_claimed(state));
 	pashm_slot_release(&region->slots, slot);
-	return true;
-}
-
-/* Wait out whoever purges the extent at @head; drop a PURGING nobody owns */
-static int pashm_settle(struct pashm_region *region, unsigned long head)
-{
-	int ret = pashm_slot_wait(&region->slots, head, 1);
-
-	if (!ret)
-		pashm_slot_clear_stale(&region->slots, head,
-				       pashm_region_state(region, head));
-	return ret;
+	return 0;
 }
 
 /*
- * Purge all that is unpinned, on the owner's request. Extents in flight are
- * waited for, so that afterwards all unpinned memory is gone that was so
- * before. Returns 0 or -EINTR; @freed_pages counts in both cases.
+ * Wait until no purge that is in flight now is so on @index any more, and clear
+ * a PURGING that nobody owns. @state: the word afterwards. Returns 0 or -EINTR.
+ */
+int pashm_settle(struct pashm_region *region, unsigned long index, u64 *state)
+{
+	atomic64_t *word = pashm_region_state(region, index);
+	int ret = pashm_slot_wait(&region->slots, index, 1);
+
+	if (ret)
+		return ret;
+	if (word && pashm_state_purging(atomic64_read(word)))
+		pashm_slot_clear_stale(&region->slots, index, word);
+	*state = word ? atomic64_read_acquire(word) : 0;
+	return 0;
+}
+
+/* One extent of a purge on request: waits for whoever is at it */
+static int pashm_purge_settled(struct pashm_region *region, unsigned long head,
+			       u64 state, u64 *freed_pages)
+{
+	int tries, ret = -EAGAIN;
+
+	for (tries = 0; ret == -EAGAIN && tries < PASHM_TRIES; tries++) {
+		struct pashm_census census = {};
+
+		ret = tries ? pashm_settle(region, head, &state) : 0;
+		if (ret)
+			return ret;
+		ret = pashm_purge_extent(region, head, state,
+					 PASHM_PURGER_REQUEST, &census);
+		if (!ret)
+			*freed_pages += census.resident;
+	}
+	return ret == -EINTR ? ret : 0;
+}
+
+/*
+ * Purge all that is unpinned, on a client's request. Extents in flight are
+ * waited for, so that what was unpinned before, and not pinned or reshaped
+ * meanwhile, is gone afterwards. Returns 0 or -EINTR; @freed_pages counts in
+ * both cases.
  */
 int pashm_purge_all(struct pashm_region *region, u64 *freed_pages)
 {
 	unsigned long budget = ULONG_MAX;
 	unsigned long head = 0;
 	u64 state;
+	int ret;
 
 	*freed_pages = 0;
 	for (;;) {
-		struct pashm_census census = {};
-
 		head = pashm_region_next_head(region, head, region->pages,
 					      &state, &budget);
 		if (!state)
@@ -233,13 +306,9 @@ int pashm_purge_all(struct pashm_region *region, u64 *freed_pages)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-		if (pashm_state_purging(state)) {
-			if (pashm_settle(region, head))
-				return -EINTR;
-			state = atomic64_read(pashm_region_state(region, head));
-		}
-		if (pashm_purge_extent(region, head, state, &census))
-			*freed_pages += census.resident;
+		ret = pashm_purge_settled(region, head, state, freed_pages);
+		if (ret)
+			return ret;
 		head += max(1UL, pashm_extent_length(region, head, state));
 	}
 }

@@ -36,8 +36,8 @@
 struct workqueue_struct *pashm_wq;
 
 /* shmem's operations with mmap and release replaced; written once at load */
-static struct file_operations pashm_backing_fops;
-static const struct file_operations *pashm_shmem_fops;
+static struct file_operations pashm_backing_fops __ro_after_init;
+static const struct file_operations *pashm_shmem_fops __ro_after_init;
 
 static void pashm_region_free(struct pashm_region *region)
 {
@@ -205,7 +205,7 @@ atomic64_t *pashm_region_state(struct pashm_region *region, unsigned long index)
  *
  * Returns its index and its value in @state; or, with @state 0, @end when there
  * is none, or the place reached when @budget ran out. Budget: one for each
- * head, one for each table page without any.
+ * head, one for each table page without any. May sleep.
  */
 unsigned long pashm_region_next_head(struct pashm_region *region,
 				     unsigned long index, unsigned long end,
@@ -223,6 +223,7 @@ unsigned long pashm_region_next_head(struct pashm_region *region,
 		word = pashm_region_state(region, index);
 		stop = min(end, (index / per_page + 1) * per_page);
 		(*budget)--;
+		cond_resched();
 		for (; index < stop; index++, word++) {
 			u64 value = atomic64_read(word);
 

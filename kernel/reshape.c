@@ -13,7 +13,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/mman.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include <linux/pashm.h>
 
@@ -56,9 +56,12 @@ static int pashm_reshape_populate(struct pashm_reshaping *r)
 /*
  * Does an extent that begins before the range reach into it? Extents do not
  * overlap, so only the nearest head to the left can. Userspace may have put
- * nonsense there; then it has lied to itself only.
+ * nonsense there; then it has lied to itself only. Asked while the slot is held:
+ * any reshape that would make such an extent overlaps it.
+ *
+ * Returns 0, -ERANGE if so, or -EINTR.
  */
-static bool pashm_reshape_reached_from_left(struct pashm_reshaping *r)
+static int pashm_reshape_check_left(struct pashm_reshaping *r)
 {
 	struct pashm_region *region = r->client->region;
 	unsigned long per_page = pashm_table_words_per_page(&region->states);
@@ -67,25 +70,27 @@ static bool pashm_reshape_reached_from_left(struct pashm_reshaping *r)
 			      r->start - PASHM_EXTENT_PAGES_MAX : 0;
 
 	while (index > floor) {
-		atomic64_t *word = pashm_region_state(region, index - 1);
-		u64 length;
+		unsigned long first = (index - 1) / per_page * per_page;
+		atomic64_t *words = pashm_region_state(region, first);
 
-		if (!word) {
-			index = (index - 1) / per_page * per_page;
-			cond_resched();
-			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		for (; words && index > first; index--) {
+			u64 state = atomic64_read(&words[index - 1 - first]);
+
+			if (pashm_state_length(state))
+				return pashm_state_length(state) >
+				       r->start - (index - 1) ? -ERANGE : 0;
 		}
-		index--;
-		length = pashm_state_length(atomic64_read(word));
-		if (length)
-			return length > r->start - index;
+		index = first;
 	}
-	return false;
+	return 0;
 }
 
 /*
  * Look at every head in the range: claim it (@claim) or give it back. Returns
- * 0, or -ERANGE if an extent leaves the range.
+ * 0, -ERANGE if an extent leaves the range, or -EINTR.
  */
 static int pashm_reshape_mark(struct pashm_reshaping *r, bool claim)
 {
@@ -104,6 +109,8 @@ static int pashm_reshape_mark(struct pashm_reshaping *r, bool claim)
 			return 0;
 		if (claim && pashm_state_length(state) > end - head)
 			return -ERANGE;
+		if (claim && fatal_signal_pending(current))
+			return -EINTR;
 		word = pashm_region_state(region, head);
 		/* Our slot owns every PURGING in the range, also a forged one */
 		if (claim)
@@ -139,6 +146,8 @@ static int pashm_reshape_check(struct pashm_reshaping *r)
 			except = r->client;
 		if (pashm_clients_pinned(region, head, except))
 			return -EBUSY;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 }
@@ -188,9 +197,9 @@ static int pashm_reshape_locked(struct pashm_reshaping *r,
 {
 	int ret;
 
-	/* Not before: while another reshape is in flight there is no answer */
-	if (pashm_reshape_reached_from_left(r))
-		return -ERANGE;
+	ret = pashm_reshape_check_left(r);
+	if (ret)
+		return ret;
 	ret = pashm_reshape_mark(r, true);
 	if (ret)
 		goto revert;
@@ -213,9 +222,10 @@ static int pashm_reshape_slot(struct pashm_reshaping *r)
 	struct pashm_slots *slots = &r->client->region->slots;
 	int tries, slot, ret;
 
-	for (tries = 0; tries < 16; tries++) {
-		slot = pashm_slot_reserve(slots, r->start, r->length);
-		if (slot >= 0)
+	for (tries = 0; tries < PASHM_TRIES; tries++) {
+		slot = pashm_slot_reserve(slots, r->start, r->length,
+					  PASHM_PURGER_REQUEST);
+		if (slot != -EBUSY)
 			return slot;
 		ret = pashm_slot_wait(slots, r->start, r->length);
 		if (ret)
@@ -229,8 +239,7 @@ static int pashm_reshape_validate(struct pashm_reshaping *r,
 {
 	struct pashm_region *region = r->client->region;
 
-	if (args->flags & ~(PASHM_RESHAPE_FREE | PASHM_RESHAPE_DISCARD) ||
-	    args->priority > PASHM_PRIORITY_MAX)
+	if (args->priority > PASHM_PRIORITY_MAX)
 		return -EINVAL;
 	if (!pashm_offset_to_index(r->client, args->offset, &r->start) ||
 	    !PAGE_ALIGNED(args->length) || !args->length)
@@ -267,11 +276,11 @@ int pashm_reshape_range(struct pashm_client *client, struct pashm_reshape *args)
 	}
 	slot = pashm_reshape_slot(&r);
 	ret = slot < 0 ? slot : pashm_reshape_locked(&r, args);
-	if (slot >= 0)
-		pashm_slot_release(&client->region->slots, slot);
 	/* Made: keep the pin. Freed: the caller's one pin ends */
 	if (r.freeing ? !ret : !!ret)
 		pashm_count_lower(r.pin);
+	if (slot >= 0)
+		pashm_slot_release(&client->region->slots, slot);
 	args->generation = pashm_state_generation(atomic64_read(r.state));
 	return ret;
 }

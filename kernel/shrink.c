@@ -7,12 +7,12 @@
  * has freed what was asked, rounded up to the extent. What it looks at in one
  * call is bounded by a budget in proportion to what was asked.
  *
- * Nothing here waits for a lock that an allocating task may hold. Two
- * reclaimers never return empty-handed because of each other: each takes the
- * extents that its own step of the hand has passed.
+ * Nothing here waits for a lock that an allocating task may hold. Reclaimers do
+ * not come back empty-handed because of each other: each takes the extents that
+ * its own step of the hand has passed, and one that finds only what others are
+ * taking waits, for a bounded time, until one of them has freed it.
  */
 #include <linux/atomic.h>
-#include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/shrinker.h>
 
@@ -25,22 +25,30 @@
 
 static struct shrinker *pashm_shrinker;
 
-/* Heads looked at in one call: a base, and so many for each page asked for */
+/*
+ * What one call may look at: a base, and so much for each page asked for. A
+ * head costs 1, more with many clients, since each is asked; so does the census
+ * of an extent, by its pages.
+ */
 #define PASHM_SCAN_BASE		4096UL
 #define PASHM_SCAN_PER_PAGE	16UL
+#define PASHM_SCAN_CLIENTS	16U
+#define PASHM_SCAN_CENSUS	64UL
 /* Laps in one call, enough for age_min to fall from its limit to 0 */
 #define PASHM_SCAN_LAPS		8
 
 /**
  * struct pashm_scan - one call of the shrinker
  * @target:    pages to free
- * @freed:     pages freed that the asking memcg is charged for
- * @budget:    heads left to look at
- * @unfinished: something may be left where the budget ran out
+ * @freed:     pages freed that the asking memcg was charged for
+ * @taken:     all pages freed
+ * @budget:    what is left to look at
+ * @unfinished: something may be left: the budget ran out, or others are at it
  */
 struct pashm_scan {
 	unsigned long target;
 	unsigned long freed;
+	unsigned long taken;
 	unsigned long budget;
 	bool unfinished;
 };
@@ -69,7 +77,8 @@ static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
 		if (atomic_long_try_cmpxchg(&listing->hand, &hand, next))
 			return head;
 		/* Another reclaimer was here: go on from where it has got to */
-		*budget -= !!*budget;
+		if (*budget)
+			(*budget)--;
 	}
 	*state = 0;
 	return 0;
@@ -87,6 +96,32 @@ static unsigned int pashm_age_wanted(struct pashm_listing *listing, u64 state,
 	       (1 + PASHM_PRIORITY_DEFAULT) + notes->frequency;
 }
 
+static void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost)
+{
+	scan->budget -= min(scan->budget, cost);
+}
+
+/*
+ * May the extent help the listing's memcg? Normally a look at its first page
+ * tells. When everything is wanted, it is worth counting: the first page may be
+ * another memcg's, and all the rest ours.
+ */
+static bool pashm_scan_matches(struct pashm_listing *listing,
+			       unsigned long head, unsigned long length,
+			       struct pashm_scan *scan)
+{
+	struct pashm_census census = { .memcg = listing->memcg };
+
+	if (pashm_sample_matches(listing->region, head, length,
+				 listing->memcg))
+		return true;
+	if (READ_ONCE(listing->age_min))
+		return false;
+	pashm_census_take(listing->region, head, length, &census);
+	pashm_scan_spend(scan, census.resident / PASHM_SCAN_CENSUS);
+	return census.matching;
+}
+
 static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 			      u64 state, struct pashm_scan *scan)
 {
@@ -94,10 +129,12 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 	struct pashm_census census = { .memcg = listing->memcg };
 	unsigned long length = pashm_extent_length(region, head, state);
 	struct pashm_notes notes;
+	int ret;
 
-	if (!length ||
-	    pashm_first_memcg(region, head, length) != listing->memcg)
+	if (!length || !pashm_scan_matches(listing, head, length, scan))
 		return;
+	pashm_scan_spend(scan,
+			 READ_ONCE(region->nr_clients) / PASHM_SCAN_CLIENTS);
 	notes = pashm_clients_notes(region, head);
 	if (notes.pinned) {
 		atomic_long_add(length, &listing->lap_pinned);
@@ -106,16 +143,21 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 	atomic_long_add(length, &listing->lap_free);
 	if (notes.age < pashm_age_wanted(listing, state, &notes))
 		return;
-	if (!pashm_purge_extent(region, head, state, &census))
+	ret = pashm_purge_extent(region, head, state, PASHM_PURGER_RECLAIM,
+				 &census);
+	if (ret == -EAGAIN)
+		scan->unfinished = true;
+	if (ret)
 		return;
 	scan->freed += census.matching;
+	scan->taken += census.resident;
 	atomic_long_sub(census.matching, &listing->charged);
 	atomic_long_add(census.resident, &listing->lap_purged);
 	pashm_account_reclaimed(census.resident);
 }
 
-static void pashm_scan_listing(struct pashm_listing *listing,
-			       struct pashm_scan *scan)
+static void pashm_scan_laps(struct pashm_listing *listing,
+			    struct pashm_scan *scan)
 {
 	int laps = 0;
 
@@ -147,6 +189,14 @@ static void pashm_scan_listing(struct pashm_listing *listing,
 	}
 }
 
+static void pashm_scan_listing(struct pashm_listing *listing,
+			       struct pashm_scan *scan)
+{
+	pashm_scan_laps(listing, scan);
+	if (!scan->freed && pashm_slot_wait_any(&listing->region->slots))
+		scan->unfinished = true;
+}
+
 static unsigned long pashm_shrink_count(struct shrinker *shrinker,
 					struct shrink_control *sc)
 {
@@ -173,7 +223,11 @@ static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 	/* Truncation takes folio locks: not from within a file system */
 	if ((sc->gfp_mask & (__GFP_FS | __GFP_IO)) != (__GFP_FS | __GFP_IO))
 		return SHRINK_STOP;
-	while (turns-- && scan.freed < scan.target) {
+	/*
+	 * One that eats the budget up ends the call, and stands at the end of
+	 * the list for the next: so it does not starve the others.
+	 */
+	while (turns-- && scan.budget && scan.freed < scan.target) {
 		struct pashm_listing *listing = pashm_listing_pick(sc);
 		struct pashm_region *region;
 
@@ -183,6 +237,8 @@ static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 		pashm_scan_listing(listing, &scan);
 		pashm_region_put(region);
 	}
+	/* Large extents may be more than was asked: so it is not asked again */
+	sc->nr_scanned = max(sc->nr_to_scan, scan.taken);
 	return scan.freed || scan.unfinished ? scan.freed : SHRINK_STOP;
 }
 

@@ -33,9 +33,9 @@ static bool pashm_slot_overlaps(struct pashm_slots *slots, unsigned long start,
 	return false;
 }
 
-/* A slot number, -EBUSY: overlaps a purge in flight, -EAGAIN: all are taken */
+/* A slot number; -EBUSY: overlaps one in flight; -EAGAIN: all are taken */
 static int pashm_slot_try(struct pashm_slots *slots, unsigned long start,
-			  unsigned long end)
+			  unsigned long end, int limit)
 {
 	int i, ret = -EAGAIN;
 
@@ -44,7 +44,7 @@ static int pashm_slot_try(struct pashm_slots *slots, unsigned long start,
 		ret = -EBUSY;
 		goto unlock;
 	}
-	for (i = 0; i < PASHM_SLOTS; i++) {
+	for (i = 0; i < limit; i++) {
 		if (slots->slot[i].serial)
 			continue;
 		slots->slot[i].start = start;
@@ -59,19 +59,28 @@ unlock:
 }
 
 /*
- * Reserve a slot for @length pages from @start. Sleeps while all are taken: to
- * give up here would make a reclaimer report that nothing can be freed.
- * Returns the slot, or -EBUSY if the range overlaps a purge in flight.
+ * Reserve a slot for @length pages from @start, sleeping while all are taken.
+ * Returns the slot, or -EBUSY if the range overlaps one in flight; in reclaim
+ * -EAGAIN if none became free in time, on request -EINTR for a fatal signal.
  */
 int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
-		       unsigned long length)
+		       unsigned long length, enum pashm_purger purger)
 {
+	bool reclaim = purger == PASHM_PURGER_RECLAIM;
+	int limit = reclaim ? PASHM_SLOTS : PASHM_SLOTS_REQUEST;
+	unsigned long end = start + length;
 	int slot;
 
 	might_sleep();
-	wait_event(slots->wait,
-		   (slot = pashm_slot_try(slots, start, start + length)) !=
-		   -EAGAIN);
+	if (reclaim)
+		wait_event_timeout(slots->wait,
+				   (slot = pashm_slot_try(slots, start, end,
+							  limit)) != -EAGAIN,
+				   PASHM_SLOT_TIMEOUT);
+	else if (wait_event_killable(slots->wait,
+				     (slot = pashm_slot_try(slots, start, end,
+							    limit)) != -EAGAIN))
+		return -EINTR;
 	return slot;
 }
 
@@ -79,6 +88,7 @@ void pashm_slot_release(struct pashm_slots *slots, int slot)
 {
 	spin_lock(&slots->lock);
 	slots->slot[slot].serial = 0;
+	slots->ended++;
 	spin_unlock(&slots->lock);
 	wake_up_all(&slots->wait);
 }
@@ -114,20 +124,43 @@ int pashm_slot_wait(struct pashm_slots *slots, unsigned long start,
 	return 0;
 }
 
+/* How many slots have ended, or U64_MAX if none is in flight */
+static u64 pashm_slot_progress(struct pashm_slots *slots)
+{
+	u64 progress;
+
+	spin_lock(&slots->lock);
+	progress = pashm_slot_overlaps(slots, 0, ULONG_MAX, U64_MAX) ?
+		   slots->ended : U64_MAX;
+	spin_unlock(&slots->lock);
+	return progress;
+}
+
+/*
+ * For a reclaimer that found nothing but what others are already taking: wait
+ * for a bounded time for one of them to finish. Returns false if there is none.
+ */
+bool pashm_slot_wait_any(struct pashm_slots *slots)
+{
+	u64 seen = pashm_slot_progress(slots);
+
+	if (seen == U64_MAX)
+		return false;
+	wait_event_timeout(slots->wait, pashm_slot_progress(slots) != seen,
+			   PASHM_SLOT_TIMEOUT);
+	return true;
+}
+
 /*
  * Clear a PURGING that no slot owns: a forged one, or one that userspace has
  * copied back. Under the lock, so that no purge of this word can begin between
- * the check and the clearing. Returns false if a slot does own it.
+ * the check and the clearing.
  */
-bool pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
+void pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
 			    atomic64_t *state)
 {
-	bool owned;
-
 	spin_lock(&slots->lock);
-	owned = pashm_slot_overlaps(slots, index, index + 1, U64_MAX);
-	if (!owned)
+	if (!pashm_slot_overlaps(slots, index, index + 1, U64_MAX))
 		atomic64_fetch_andnot_release(PASHM_STATE_PURGING, state);
 	spin_unlock(&slots->lock);
-	return !owned;
 }

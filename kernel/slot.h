@@ -6,23 +6,36 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-#define PASHM_SLOTS	16
+#define PASHM_SLOTS		16
+/* Slots that callers other than reclaim may take: the rest is reclaim's */
+#define PASHM_SLOTS_REQUEST	8
+/* How long reclaim waits for another purge before it looks elsewhere */
+#define PASHM_SLOT_TIMEOUT	(HZ / 10)
+
+/* Who purges: the VM under pressure, or a client by ioctl */
+enum pashm_purger {
+	PASHM_PURGER_RECLAIM,
+	PASHM_PURGER_REQUEST,
+};
 
 /**
  * struct pashm_slots - the purges in flight in one region
  * @lock:   protects the rest; taken by reclaim, nothing is allocated under it
  * @wait:   woken whenever a slot is given up
  * @serial: number of the youngest reservation
+ * @ended:  slots given up so far
  * @slot:   ranges of pages; @serial 0 means free
  *
  * A slot is reserved before the claim and given up after the publication or the
  * revert. Its holder never allocates memory with reclaim and never waits for
- * another slot, so waiting for a slot ends.
+ * another slot. A client can make its own requests slow; so they can take only
+ * some of the slots, and reclaim waits for a bounded time.
  */
 struct pashm_slots {
 	spinlock_t lock;
 	wait_queue_head_t wait;
 	u64 serial;
+	u64 ended;
 	struct {
 		unsigned long start;
 		unsigned long end;
@@ -32,11 +45,12 @@ struct pashm_slots {
 
 void pashm_slots_init(struct pashm_slots *slots);
 int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
-		       unsigned long length);
+		       unsigned long length, enum pashm_purger purger);
 void pashm_slot_release(struct pashm_slots *slots, int slot);
 int pashm_slot_wait(struct pashm_slots *slots, unsigned long start,
 		    unsigned long length);
-bool pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
+bool pashm_slot_wait_any(struct pashm_slots *slots);
+void pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
 			    atomic64_t *state);
 
 #endif /* PASHM_SLOT_H */

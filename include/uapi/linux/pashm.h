@@ -4,8 +4,8 @@
  *
  * Every ioctl takes a pointer to a struct whose first member is its size in
  * bytes as the caller knows it. A shorter struct than the first version is
- * EINVAL; a longer one is accepted if what the kernel does not know is zero,
- * else E2BIG. Offsets and lengths are bytes and multiples of the page size.
+ * EINVAL; a longer one, up to a page, is accepted if what the kernel does not
+ * know is zero, else E2BIG. Offsets and lengths are bytes and multiples of the page size.
  *
  * ERRORS common to all ioctls
  *   ENOTTY   unknown command, or one that this kind of descriptor lacks
@@ -20,16 +20,21 @@
  *   ATTACH   EPERM region was created with SOLE; EACCES prot asks for more than
  *            this descriptor has; EMFILE, ENFILE; EUSERS too many clients
  *   PIN      EPERM client of another process: ATTACH first; EAGAIN the count
- *            is at its limit; EINTR a signal came while waiting for a purge;
- *            E2BIG more than PASHM_RANGES_MAX ranges
+ *            is at its limit, or somebody keeps forging PURGING; EINTR a signal
+ *            came while waiting for a purge; E2BIG more than PASHM_RANGES_MAX
+ *            ranges
  *   UNPIN    EPERM as PIN; ERANGE the range was not pinned; E2BIG as PIN
  *   WAIT     EINTR a signal came while waiting
  *   PURGE    EACCES this descriptor may not write; EINTR a signal came: what
  *            was purged until then is purged
- *   PROT     EINVAL adds a bit that was taken away before
+ *   PROT     EINVAL adds a bit that was taken away before; EACCES the whole
+ *            region meant, and this descriptor may not write
  *   RESHAPE  EPERM as PIN; EACCES this descriptor may not write; EBUSY pinned
- *            by another client, or being purged; EAGAIN as PIN; EINTR;
- *            ERANGE an extent reaches across the borders of the range
+ *            by another client, or being purged, or (FREE) pinned more than
+ *            once by the caller; EAGAIN as PIN; EINTR a signal came, nothing
+ *            has changed; ERANGE an extent reaches across the borders of the
+ *            range, or (FREE) the caller has not pinned it; EINVAL (FREE) no
+ *            extent starts there
  */
 #ifndef _UAPI_LINUX_PASHM_H
 #define _UAPI_LINUX_PASHM_H
@@ -44,7 +49,7 @@
 #define PASHM_NAME_MAX		64		/* with its NUL */
 #define PASHM_SIZE_MAX		(1ULL << 42)	/* bytes of a region */
 #define PASHM_RANGES_MAX	65536U
-#define PASHM_CLIENTS_MAX	4096U
+#define PASHM_CLIENTS_MAX	256U
 
 /*
  * What a region's descriptor maps, by file offset. Tables and header are
@@ -160,7 +165,7 @@ struct pashm_range {
  * @flags:  must be 0
  * @ranges: address of an array of struct pashm_range
  * @count:  number of ranges, 1 to PASHM_RANGES_MAX
- * @done:   out, always written: ranges finished. On an error the first @done
+ * @done:   out, also on an error of a range: ranges finished. The first @done
  *          ranges are done, their answers are written, and the error is that
  *          of range number @done, which is as it was before
  *
@@ -286,7 +291,7 @@ struct pashm_prot {
  *
  * Without PASHM_RESHAPE_FREE the range becomes one extent, pinned once more by
  * the caller; its bytes stay. With it, the range becomes unmanaged, and the
- * caller's pins on it are dropped. Either way every extent that was there ends,
+ * caller's pin on it, which must be exactly one, ends. Either way every extent that was there ends,
  * so no other client may have one of them pinned (EBUSY), and the caller may
  * have pinned only the one at @offset.
  */

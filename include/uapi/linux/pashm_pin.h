@@ -136,9 +136,9 @@ enum pashm_verdict {
  * @epoch:      the reclaim clock; clients copy its low byte as recency note.
  *              Written by the purger, read relaxed: a note, not a lock
  * @clients:    clients attached now; informational
- * @purged:     pages taken so far, over all purges; only grows. Lets a client
- *              see without a syscall that something was taken
- * @purges:     extents taken so far; only grows
+ * @purged:     pages of memory freed by purges so far; only grows
+ * @purges:     extents taken so far; only grows. Lets a client see without a
+ *              syscall that something was taken
  */
 struct pashm_header {
 	__u32 magic;
