@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# User targets; `make help` lists them. KDIR=DIR or KVER=VERSION choose the
+# kernel that the module is built for, by default the running one if its
+# headers are installed and else Debian 12's 6.1, which scripts/kernel fetches.
+
+running := $(shell uname -r)
+wanted := $(or $(KVER),$(running))
+KDIR ?= $(if $(wildcard /lib/modules/$(wanted)/build/Makefile),$\
+	/lib/modules/$(wanted)/build,$(cached_kdir))
+
+# Expanded, and so fetched, when a module is built and not before.
+cached_kdir = $(eval cached_kdir := $$(shell \
+	scripts/kernel env $(or $(KVER),6.1) | sed -n 's/^KDIR=//p'))$(cached_kdir)
+
+# scripts/check builds in a place of its own.
+BUILD ?= build
+
+.DEFAULT_GOAL := help
+.PHONY: help modules lib cli check demo style clean
+
+help: ## list the targets
+	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
+		while IFS='	' read -r name text; do \
+			printf '  %-10s %s\n' "$$name" "$$text"; done
+
+# Each kernel has its own directory below build/, where the sources are links:
+# kbuild on 6.1 cannot put an external module's objects elsewhere.
+modules: ## build pashm.ko into build/VERSION/ (W=1, C=2 as in kbuild)
+	@command -v gcc >/dev/null || { \
+		echo 'no compiler; run: scripts/setup build' >&2; exit 1; }
+	@test -f '$(KDIR)/Makefile' || { \
+		echo 'no kernel headers in "$(KDIR)" for $(wanted)' >&2; \
+		echo 'install linux-headers-$(wanted), or run: make modules KVER=6.1' >&2; \
+		exit 1; }
+	@release=$$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' \
+		'$(KDIR)/include/generated/utsrelease.h') && \
+	build=$(abspath $(BUILD))/$$release && \
+	if [ -z '$(KVER)' ] && [ "$$release" != '$(running)' ]; then \
+		echo "building for $$release, not for the running $(running)"; fi && \
+	mkdir -p "$$build" && \
+	cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kernel $(CURDIR)/include "$$build" && \
+	find "$$build" -xtype l -delete && \
+	$(MAKE) -C '$(KDIR)' M="$$build" $(no_btf) modules && \
+	echo "built $(BUILD)/$$release/pashm.ko"
+
+# Type information wants pahole, which no one needs to build or load a module.
+no_btf = $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
+
+lib: ## build libpashm, static and shared
+	$(MAKE) -C lib
+
+cli: lib ## build pashmctl
+	$(MAKE) -C lib cli
+
+check: ## run all tests in VMs (KERNEL="6.1 6.12", TESTS=PATTERN)
+	@scripts/check $(if $(KERNEL),--kernel "$(KERNEL)") \
+		$(if $(TESTS),--tests "$(TESTS)")
+
+demo: ## watch a cache give its memory back, in a VM
+	@scripts/setup demo
+	@scripts/demo
+
+style: ## checkpatch and the tree's own rules
+	@scripts/style
+
+clean: ## remove everything that was built
+	rm -rf build
+	if [ -f lib/Makefile ]; then $(MAKE) -C lib clean; fi
