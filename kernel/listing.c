@@ -268,6 +268,7 @@ int pashm_listing_init(struct shrinker *shrinker)
 		kmem_cache_destroy(pashm_listing_cache);
 		return ret;
 	}
+	/* pairs with the acquire in pashm_listings_number() */
 	smp_store_release(&pashm_lru_ready, true);
 	return 0;
 }

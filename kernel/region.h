@@ -52,13 +52,13 @@ struct pashm_region {
 	struct pashm_header *header;
 	atomic_long_t table_pages;
 
-	spinlock_t clients_lock;
+	spinlock_t clients_lock;	/* writers of clients, nr_clients */
 	struct list_head clients;
 	unsigned int nr_clients;
 
 	struct pashm_slots slots;
 
-	spinlock_t listings_lock;
+	spinlock_t listings_lock;	/* writers of listings */
 	struct list_head listings;
 
 	u64 epoch_purged;

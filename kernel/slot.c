@@ -69,7 +69,7 @@ int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
 	bool reclaim = purger == PASHM_PURGER_RECLAIM;
 	int limit = reclaim ? PASHM_SLOTS : PASHM_SLOTS_REQUEST;
 	unsigned long end = start + length;
-	int slot;
+	int slot, killed = 0;
 
 	might_sleep();
 	if (reclaim)
@@ -77,11 +77,13 @@ int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
 				   (slot = pashm_slot_try(slots, start, end,
 							  limit)) != -EAGAIN,
 				   PASHM_SLOT_TIMEOUT);
-	else if (wait_event_killable(slots->wait,
-				     (slot = pashm_slot_try(slots, start, end,
-							    limit)) != -EAGAIN))
-		return -EINTR;
-	return slot;
+	else
+		killed = wait_event_killable(slots->wait,
+					     (slot = pashm_slot_try(slots,
+								    start, end,
+								    limit)) !=
+					     -EAGAIN);
+	return killed ? -EINTR : slot;
 }
 
 void pashm_slot_release(struct pashm_slots *slots, int slot)

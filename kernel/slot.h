@@ -32,7 +32,7 @@ enum pashm_purger {
  * some of the slots, and reclaim waits for a bounded time.
  */
 struct pashm_slots {
-	spinlock_t lock;
+	spinlock_t lock;	/* all below; taken in reclaim */
 	wait_queue_head_t wait;
 	u64 serial;
 	u64 ended;
