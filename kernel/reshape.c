@@ -76,14 +76,19 @@ static int pashm_reshape_check_left(struct pashm_reshaping *r)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
-		for (; words && index > first; index--) {
+		if (!words) {
+			index = first;
+			if (!pashm_table_prev(&region->states, &index, floor))
+				return 0;
+			continue;
+		}
+		for (; index > first; index--) {
 			u64 state = atomic64_read(&words[index - 1 - first]);
 
 			if (pashm_state_length(state))
 				return pashm_state_length(state) >
 				       r->start - (index - 1) ? -ERANGE : 0;
 		}
-		index = first;
 	}
 	return 0;
 }

@@ -98,6 +98,39 @@ bool pashm_table_next(struct pashm_table *table, unsigned long *index)
 	return true;
 }
 
+/* Is there a table page in [first, end)? */
+static bool pashm_table_any(struct pashm_table *table, unsigned long first,
+			    unsigned long end)
+{
+	return xa_find(&table->pages, &first, end - 1, XA_PRESENT);
+}
+
+/*
+ * Move @index back to just behind the last word, in table pages before that of
+ * @index and from that of @floor on, that has a page. Returns false when there
+ * is none. Halves the range: an xarray is searched forwards only.
+ */
+bool pashm_table_prev(struct pashm_table *table, unsigned long *index,
+		      unsigned long floor)
+{
+	unsigned long per_page = pashm_table_words_per_page(table);
+	unsigned long first = floor / per_page;
+	unsigned long end = *index / per_page;
+
+	if (first >= end || !pashm_table_any(table, first, end))
+		return false;
+	while (end - first > 1) {
+		unsigned long middle = first + (end - first) / 2;
+
+		if (pashm_table_any(table, middle, end))
+			first = middle;
+		else
+			end = middle;
+	}
+	*index = end * per_page;
+	return true;
+}
+
 /* Fault in table page @number; the mapping gets a reference of its own */
 vm_fault_t pashm_table_fault(struct pashm_table *table, struct vm_fault *vmf,
 			     unsigned long number)

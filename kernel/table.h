@@ -32,6 +32,8 @@ void pashm_table_destroy(struct pashm_table *table);
 void *pashm_table_lookup(struct pashm_table *table, unsigned long index);
 void *pashm_table_populate(struct pashm_table *table, unsigned long index);
 bool pashm_table_next(struct pashm_table *table, unsigned long *index);
+bool pashm_table_prev(struct pashm_table *table, unsigned long *index,
+		      unsigned long floor);
 vm_fault_t pashm_table_fault(struct pashm_table *table, struct vm_fault *vmf,
 			     unsigned long number);
 
