@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Cache: key to value, in memory that is given back under pressure.
+ *
+ * For the threads of one process. A value is pinned while somebody reads or
+ * writes it, and may be purged otherwise; a purged entry is a miss, and nobody
+ * ever sees a purged byte. Values are whole pages in memory, keys are on the
+ * heap.
+ *
+ * All functions return 0 or a negative errno and do not set errno. A cache may
+ * be used by all threads at once; only pashm_cache_destroy() must come last.
+ */
+#ifndef PASHM_CACHE_H
+#define PASHM_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <pashm/region.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pashm_cache;
+struct pashm_cache_entry;
+
+#define PASHM_CACHE_KEY_MAX	65535U
+
+/**
+ * struct pashm_cache_params - how to create a cache
+ * @length:   bytes of address space for values; 0 for as much as the machine
+ *            has memory. Costs nothing until used: make it generous, how much
+ *            memory it has is settled by pressure
+ * @name:     of the region, shown in /proc/PID/maps; NULL for none. Copied
+ * @backend:  enum pashm_backend
+ * @flags:    PASHM_REGION_NO_THREAD or 0
+ *
+ * Members not named in an initialiser are zero, and zero means the default.
+ */
+struct pashm_cache_params {
+	uint64_t length;
+	const char *name;
+	uint32_t backend;
+	uint32_t flags;
+};
+
+/**
+ * struct pashm_cache_value - a value that the caller has pinned
+ * @data:   its bytes, aligned to a page; writable until it is committed
+ * @length: bytes
+ * @entry:  the cache's own
+ */
+struct pashm_cache_value {
+	void *data;
+	size_t length;
+	struct pashm_cache_entry *entry;
+};
+
+/**
+ * struct pashm_cache_stats - counters since the cache was created
+ * @hits:    gets that found a value
+ * @misses:  gets that did not, purged values included
+ * @purged:  entries found purged, by a get or while room was made
+ * @evicted: entries thrown out because the address space was full
+ * @entries: entries now; some may have been purged without anyone noticing yet
+ * @bytes:   bytes of their values
+ */
+struct pashm_cache_stats {
+	uint64_t hits;
+	uint64_t misses;
+	uint64_t purged;
+	uint64_t evicted;
+	uint64_t entries;
+	uint64_t bytes;
+};
+
+/**
+ * pashm_cache_create - make a cache
+ * @params: what to make; read once. NULL for all defaults
+ * @cache:  set on success; the caller frees it with pashm_cache_destroy()
+ *
+ * Heap: an entry needs 72 bytes and its key, 48 in the allocator, and 8 to 16
+ * in the hash table, purged or not. Puts look for purged entries now and then,
+ * so that entries without a value do not pile up; there are never more entries
+ * than the region has pages.
+ *
+ * Not inherited over fork: in a child every get fails with -EINVAL.
+ *
+ * Returns 0, or -EINVAL (flags), or as pashm_region_create().
+ * Since: 0.1
+ */
+int pashm_cache_create(const struct pashm_cache_params *params,
+		       struct pashm_cache **cache);
+
+/**
+ * pashm_cache_destroy - free a cache and all that is in it
+ * @cache: may be NULL; all values have been released. Since: 0.1
+ */
+void pashm_cache_destroy(struct pashm_cache *cache);
+
+/**
+ * pashm_cache_get - look up a key, and pin its value
+ * @cache:      a cache
+ * @key:        bytes of the key
+ * @key_length: 1 to PASHM_CACHE_KEY_MAX
+ * @value:      set on success, for reading; pinned until the caller releases it
+ *              with pashm_cache_release()
+ *
+ * The value stays as it is until released, even if the key is removed or put
+ * again meanwhile.
+ *
+ * Returns 0, or
+ *   -ENOENT  not in the cache, or purged: then the entry is gone
+ *   -EINVAL  key length
+ *   -EAGAIN  too many references to this value
+ *   -EINTR, -ETIMEDOUT (memfd): the entry stays
+ * Thread-safe. Since: 0.1
+ */
+int pashm_cache_get(struct pashm_cache *cache, const void *key,
+		    size_t key_length, struct pashm_cache_value *value);
+
+/**
+ * pashm_cache_release - end a reference got by get or commit
+ * @cache: the cache
+ * @value: its members are cleared
+ *
+ * Thread-safe. Since: 0.1
+ */
+void pashm_cache_release(struct pashm_cache *cache,
+			 struct pashm_cache_value *value);
+
+/**
+ * pashm_cache_put - store a copy of a value
+ * @cache:      a cache
+ * @key:        bytes of the key; copied
+ * @key_length: 1 to PASHM_CACHE_KEY_MAX
+ * @data:       bytes of the value; copied
+ * @length:     their number, at least 1
+ *
+ * Replaces the value that the key may have; those who read it keep it. If the
+ * address space is full, purged entries are dropped, then the least recently
+ * used.
+ *
+ * Returns 0, or
+ *   -EINVAL  key length, length 0
+ *   -ENOSPC  does not fit, whatever is thrown out
+ *   -ENOMEM, -EINTR, -ETIMEDOUT (memfd)
+ * Thread-safe. Since: 0.1
+ */
+int pashm_cache_put(struct pashm_cache *cache, const void *key,
+		    size_t key_length, const void *data, size_t length);
+
+/**
+ * pashm_cache_reserve - begin a value to be filled in place
+ * @cache:      a cache
+ * @key:        bytes of the key; copied
+ * @key_length: 1 to PASHM_CACHE_KEY_MAX
+ * @length:     bytes of the value, at least 1
+ * @value:      set on success, for writing; the bytes are undefined. The
+ *              caller ends it with pashm_cache_commit() or pashm_cache_abort()
+ *
+ * Nobody else sees it until it is committed. Two threads may fill the same key
+ * at the same time: the later commit wins. Returns as pashm_cache_put().
+ * Thread-safe. Since: 0.1
+ */
+int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
+			size_t key_length, size_t length,
+			struct pashm_cache_value *value);
+
+/**
+ * pashm_cache_commit - let others see a value that was filled
+ * @cache: the cache
+ * @value: as reserved; its bytes must not be written any more
+ * @keep:  go on reading it: @value becomes as if got, and is to be released;
+ *         otherwise its members are cleared
+ *
+ * Thread-safe; cannot fail. Since: 0.1
+ */
+void pashm_cache_commit(struct pashm_cache *cache,
+			struct pashm_cache_value *value, int keep);
+
+/**
+ * pashm_cache_abort - give up a value that was reserved
+ * @cache: the cache
+ * @value: as reserved; its members are cleared
+ *
+ * Thread-safe. Since: 0.1
+ */
+void pashm_cache_abort(struct pashm_cache *cache,
+		       struct pashm_cache_value *value);
+
+/**
+ * pashm_cache_remove - drop a key
+ * @cache:      a cache
+ * @key:        bytes of the key
+ * @key_length: 1 to PASHM_CACHE_KEY_MAX
+ *
+ * Those who read the value keep it until they release it. Returns 0, -ENOENT
+ * or -EINVAL. Thread-safe. Since: 0.1
+ */
+int pashm_cache_remove(struct pashm_cache *cache, const void *key,
+		       size_t key_length);
+
+/**
+ * pashm_cache_stats - counters
+ * @cache: a cache
+ * @stats: filled in; a snapshot, not an atomic one
+ *
+ * Thread-safe. Since: 0.1
+ */
+void pashm_cache_stats(struct pashm_cache *cache,
+		       struct pashm_cache_stats *stats);
+
+/**
+ * pashm_cache_region - the region that has the values
+ * @cache: a cache
+ *
+ * For pashm_region_info() and pashm_region_purge(). Belongs to the cache.
+ * Thread-safe. Since: 0.1
+ */
+struct pashm_region *pashm_cache_region(const struct pashm_cache *cache);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PASHM_CACHE_H */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a backend provides, and the part of a region that both share.
+ *
+ * region.c validates arguments and dispatches; a backend may rely on ranges
+ * being inside the region and on flags being known.
+ */
+#ifndef LIB_BACKEND_H
+#define LIB_BACKEND_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <pashm/region.h>
+#include "pressure.h"
+
+#define PASHM_API __attribute__((visibility("default")))
+
+#define PASHM_REGION_FLAGS	(PASHM_REGION_SOLE | PASHM_REGION_NO_THREAD)
+
+/**
+ * struct backend_reshape - a change of geometry
+ * @page:       first page of the range
+ * @pages:      its length
+ * @priority:   of the extent to be made
+ * @free:       make the range unmanaged instead, and drop the caller's pin
+ * @discard:    with @free: give the pages back, too
+ * @generation: out: of the word at @page afterwards
+ */
+struct backend_reshape {
+	uint32_t page;
+	uint32_t pages;
+	uint32_t priority;
+	bool free;
+	bool discard;
+	uint32_t generation;
+};
+
+/**
+ * struct backend_ops - a backend; const, one object each
+ * @id:      which one
+ * @create:  new region, opened; @params are valid
+ * @import:  open the region behind a descriptor; -EINVAL if it is none of ours
+ * @close:   give up and free everything; also in a child after fork
+ * @forked:  runs in the child of a fork, single-threaded: let go of whatever
+ *           would keep the parent's pins alive
+ * @map:     make the data accessible at an address that is returned
+ * @wait:    the count at @page is raised and PURGING was seen: return 0 once
+ *           the purges that were in flight then are over
+ * @reshape: change the geometry whatever the number of clients
+ * @purge:   take all that is unpinned
+ * @reclaim: take about @pages pages of the least valuable extents, return the
+ *           number taken; NULL if somebody else looks after that
+ * @info:    fill in the figures (@backend is done by the caller)
+ * @protect: drop access rights
+ */
+struct backend_ops {
+	enum pashm_backend id;
+	int (*create)(const struct pashm_region_params *params,
+		      struct pashm_region **region);
+	int (*import)(int fd, struct pashm_region **region);
+	void (*close)(struct pashm_region *region);
+	void (*forked)(struct pashm_region *region);
+	int (*map)(struct pashm_region *region, int prot, void **data);
+	int (*wait)(struct pashm_region *region, uint32_t page);
+	int (*reshape)(struct pashm_region *region,
+		       struct backend_reshape *reshape);
+	int (*purge)(struct pashm_region *region, uint64_t *freed);
+	uint64_t (*reclaim)(struct pashm_region *region, uint64_t pages);
+	int (*info)(struct pashm_region *region,
+		    struct pashm_region_info *info);
+	int (*protect)(struct pashm_region *region, int prot);
+};
+
+extern const struct backend_ops pashm_backend_dev;
+extern const struct backend_ops pashm_backend_memfd;
+
+/**
+ * struct pashm_region - what all backends need; embedded first in theirs
+ * @view:     public half, for the inline fast path; constant while open, but
+ *            @view.data is written once under @map_lock, and a forked child
+ *            sets @view.pages to 0, so that its pins fail
+ * @ops:      constant
+ * @fd:       the ticket that pashm_region_fd() hands out; constant
+ * @length:   bytes; constant
+ * @writable: the state words may be written by this client; constant
+ * @map_lock: guards the first mapping; taken with nothing else held
+ * @map_prot: what the data was mapped with; under @map_lock
+ * @next:     registry's list; under the registry's lock
+ * @busy:     threads of the registry that use the region without the lock;
+ *            under the registry's lock
+ * @forked:   this is the copy in a child: only closing it makes sense
+ * @pressure: thread that looks after the region, NULL if none; constant while
+ *            open, as the thread lives while any region that wants it
+ */
+struct pashm_region {
+	struct pashm_view view;
+	const struct backend_ops *ops;
+	int fd;
+	uint64_t length;
+	bool writable;
+	pthread_mutex_t map_lock;
+	int map_prot;
+	struct pashm_region *next;
+	unsigned int busy;
+	bool forked;
+	struct pressure *pressure;
+};
+
+#endif /* LIB_BACKEND_H */

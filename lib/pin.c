@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The slow half of a pin: a purge is in flight, or the contents are not those
+ * that the handle knows.
+ */
+#include "backend.h"
+
+/* What was noted belonged to contents that are gone */
+static void note_forget(uint32_t *pin)
+{
+	uint8_t *note = (uint8_t *)pin + PASHM_PIN_FREQUENCY_BYTE;
+
+	__atomic_store_n(note, 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * The caller's count is raised, and that was a full barrier (A). So after one
+ * wait for the purges that were in flight, whoever claims the word later sees
+ * the count and takes PURGING back: the generation is settled even if PURGING
+ * is set again when the word is loaded for the second time.
+ */
+PASHM_API int pashm_pin_slow(struct pashm_region *region,
+			     struct pashm_handle handle,
+			     enum pashm_verdict *verdict)
+{
+	const struct pashm_view *view = &region->view;
+	uint32_t *pin = &view->pins[handle.page];
+	uint64_t state;
+	uint32_t birth;
+	int ret;
+
+	/* acquire: the generation moves before PURGING clears */
+	state = __atomic_load_n(&view->states[handle.page], __ATOMIC_ACQUIRE);
+	if (pashm_state_purging(state)) {
+		ret = region->ops->wait(region, handle.page);
+		if (ret) {
+			pashm_count_lower_release(pin);
+			return ret;
+		}
+		state = __atomic_load_n(&view->states[handle.page],
+					__ATOMIC_ACQUIRE);
+	}
+	/* Written before the word that made the extent, hence read after it */
+	birth = __atomic_load_n(&view->births[handle.page], __ATOMIC_RELAXED);
+	*verdict = pashm_pin_verdict(state, handle.generation, birth);
+	switch (*verdict) {
+	case PASHM_INTACT:
+		pashm_note_frequency(pin);
+		break;
+	case PASHM_PURGED:
+		note_forget(pin);
+		/* The caller is going to refill it */
+		pashm_pressure_charge(region->pressure,
+				      (uint64_t)pashm_state_length(state)
+				      << view->page_shift);
+		break;
+	case PASHM_STALE:
+		pashm_count_lower_release(pin);
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Free runs of pages: a treap by address in which every node knows the longest
+ * run below it. The random weights keep it balanced whatever the order of
+ * frees; expected depth is logarithmic, so recursion is shallow.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "runs.h"
+
+/**
+ * struct run - a node
+ * @start:   first page
+ * @pages:   length
+ * @longest: greatest length in this subtree
+ * @weight:  random; not smaller than those of the children
+ * @left:    lower addresses; in a spare node: the next spare one
+ * @right:   higher addresses
+ */
+struct run {
+	uint32_t start;
+	uint32_t pages;
+	uint32_t longest;
+	uint32_t weight;
+	struct run *left;
+	struct run *right;
+};
+
+static uint32_t longest(const struct run *run)
+{
+	return run ? run->longest : 0;
+}
+
+static void update(struct run *run)
+{
+	run->longest = run->pages;
+	if (longest(run->left) > run->longest)
+		run->longest = longest(run->left);
+	if (longest(run->right) > run->longest)
+		run->longest = longest(run->right);
+}
+
+/* Join two trees, all of @low below all of @high */
+static struct run *join(struct run *low, struct run *high)
+{
+	if (!low)
+		return high;
+	if (!high)
+		return low;
+	if (low->weight >= high->weight) {
+		low->right = join(low->right, high);
+		update(low);
+		return low;
+	}
+	high->left = join(low, high->left);
+	update(high);
+	return high;
+}
+
+/* Cut a tree into what starts below @start and the rest */
+static void cut(struct run *run, uint32_t start, struct run **low,
+		struct run **high)
+{
+	if (!run) {
+		*low = NULL;
+		*high = NULL;
+	} else if (run->start < start) {
+		cut(run->right, start, &run->right, high);
+		update(run);
+		*low = run;
+	} else {
+		cut(run->left, start, low, &run->left);
+		update(run);
+		*high = run;
+	}
+}
+
+static struct run *node_get(struct runs *runs, uint32_t start, uint32_t pages)
+{
+	struct run *run = runs->spare;
+
+	runs->spare = run->left;
+	runs->count++;
+	runs->pages += pages;
+	/* xorshift: any full period will do, nobody attacks his own allocator */
+	runs->seed ^= runs->seed << 13;
+	runs->seed ^= runs->seed >> 17;
+	runs->seed ^= runs->seed << 5;
+	*run = (struct run){
+		.start = start, .pages = pages, .longest = pages,
+		.weight = runs->seed,
+	};
+	return run;
+}
+
+static void node_put(struct runs *runs, struct run *run)
+{
+	runs->count--;
+	runs->pages -= run->pages;
+	run->left = runs->spare;
+	runs->spare = run;
+}
+
+void pashm_runs_init(struct runs *runs)
+{
+	*runs = (struct runs){ .seed = 0x9e3779b9 };
+}
+
+static void tree_free(struct run *run)
+{
+	if (!run)
+		return;
+	tree_free(run->left);
+	tree_free(run->right);
+	free(run);
+}
+
+void pashm_runs_clear(struct runs *runs)
+{
+	struct run *run;
+
+	tree_free(runs->root);
+	while ((run = runs->spare)) {
+		runs->spare = run->left;
+		free(run);
+	}
+	pashm_runs_init(runs);
+}
+
+int pashm_runs_reserve(struct runs *runs, uint64_t count)
+{
+	struct run *run;
+
+	while (runs->nodes < count) {
+		run = malloc(sizeof(*run));
+		if (!run)
+			return -ENOMEM;
+		run->left = runs->spare;
+		runs->spare = run;
+		runs->nodes++;
+	}
+	return 0;
+}
+
+/* Remove the highest run of a tree if it ends at @end; its length, or 0 */
+static uint32_t last_remove(struct runs *runs, struct run **link, uint32_t end)
+{
+	struct run *run = *link;
+	uint32_t pages;
+
+	if (!run)
+		return 0;
+	if (run->right) {
+		pages = last_remove(runs, &run->right, end);
+		update(run);
+		return pages;
+	}
+	if (run->start + run->pages != end)
+		return 0;
+	pages = run->pages;
+	*link = run->left;
+	node_put(runs, run);
+	return pages;
+}
+
+/* Remove the lowest run of a tree if it starts at @start; its length, or 0 */
+static uint32_t first_remove(struct runs *runs, struct run **link,
+			     uint32_t start)
+{
+	struct run *run = *link;
+	uint32_t pages;
+
+	if (!run)
+		return 0;
+	if (run->left) {
+		pages = first_remove(runs, &run->left, start);
+		update(run);
+		return pages;
+	}
+	if (run->start != start)
+		return 0;
+	pages = run->pages;
+	*link = run->right;
+	node_put(runs, run);
+	return pages;
+}
+
+void pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages)
+{
+	struct run *low, *high;
+	uint32_t before;
+
+	cut(runs->root, start, &low, &high);
+	before = last_remove(runs, &low, start);
+	pages += first_remove(runs, &high, start + pages);
+	low = join(low, node_get(runs, start - before, pages + before));
+	runs->root = join(low, high);
+}
+
+/* The lowest run that is long enough loses its front, or vanishes */
+static bool take(struct runs *runs, struct run **link, uint32_t pages,
+		 uint32_t *start)
+{
+	struct run *run = *link;
+
+	if (longest(run) < pages)
+		return false;
+	if (longest(run->left) >= pages) {
+		take(runs, &run->left, pages, start);
+	} else if (run->pages < pages) {
+		take(runs, &run->right, pages, start);
+	} else {
+		*start = run->start;
+		run->start += pages;
+		run->pages -= pages;
+		runs->pages -= pages;
+		if (run->pages == 0) {
+			*link = join(run->left, run->right);
+			node_put(runs, run);
+			return true;
+		}
+	}
+	update(run);
+	return true;
+}
+
+bool pashm_runs_take(struct runs *runs, uint32_t pages, uint32_t *start)
+{
+	return take(runs, &runs->root, pages, start);
+}
+
+void pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages)
+{
+	struct run *low, *high;
+	uint32_t length;
+
+	cut(runs->root, start, &low, &high);
+	length = first_remove(runs, &high, start);
+	if (length > pages)
+		high = join(node_get(runs, start + pages, length - pages),
+			    high);
+	runs->root = join(low, high);
+}
+
+uint32_t pashm_runs_take_last(struct runs *runs, uint32_t end)
+{
+	return last_remove(runs, &runs->root, end);
+}

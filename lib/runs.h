@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A set of free runs of pages: neighbours are joined, requests are served from
+ * the lowest address that fits. All in O(log n) expected. Not thread-safe.
+ */
+#ifndef LIB_RUNS_H
+#define LIB_RUNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct run;
+
+/**
+ * struct runs
+ * @root:  the runs, a tree by address
+ * @spare: nodes that the next runs will be made of
+ * @nodes: all nodes, in the tree and spare
+ * @count: nodes in the tree
+ * @pages: sum of their lengths
+ * @seed:  of the balance
+ */
+struct runs {
+	struct run *root;
+	struct run *spare;
+	uint64_t nodes;
+	uint64_t count;
+	uint64_t pages;
+	uint32_t seed;
+};
+
+void pashm_runs_init(struct runs *runs);
+void pashm_runs_clear(struct runs *runs);
+
+/*
+ * Make sure that there may be @count runs: giving never fails then.
+ * Returns 0 or -ENOMEM.
+ */
+int pashm_runs_reserve(struct runs *runs, uint64_t count);
+
+/* Add a run that overlaps none; a node has been reserved for it */
+void pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages);
+
+/* Remove @pages from the front of the lowest run that has as many */
+bool pashm_runs_take(struct runs *runs, uint32_t pages, uint32_t *start);
+
+/* Remove @pages from the front of the run that starts at @start and has them */
+void pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages);
+
+/* Remove the run that ends where @end says, if there is one, and return its
+ * length
+ */
+uint32_t pashm_runs_take_last(struct runs *runs, uint32_t end);
+
+#endif /* LIB_RUNS_H */
