@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The set of free runs, against a bitmap that does the same slowly. */
+#include "common.h"
+#include "runs.h"
+
+#define MODEL	512U
+
+static bool is_free[MODEL];
+
+/* First fit by address, as the model has it */
+static uint32_t model_find(uint32_t pages)
+{
+	uint32_t i, length = 0;
+
+	for (i = 0; i < MODEL; i++) {
+		length = is_free[i] ? length + 1 : 0;
+		if (length == pages)
+			return i + 1 - pages;
+	}
+	return MODEL;
+}
+
+static uint64_t model_runs(uint64_t *pages)
+{
+	uint64_t count = 0;
+	uint32_t i;
+
+	*pages = 0;
+	for (i = 0; i < MODEL; i++) {
+		*pages += is_free[i];
+		count += is_free[i] && (i == 0 || !is_free[i - 1]);
+	}
+	return count;
+}
+
+static void it_does_what_the_model_does(void **test)
+{
+	static struct { uint32_t start, pages; } held[MODEL];
+	uint32_t i, start, pages, expect, holding = 0, seed = 7;
+	struct runs runs;
+	uint64_t sum;
+
+	(void)test;
+	pashm_runs_init(&runs);
+	assert_int_equal(pashm_runs_reserve(&runs, MODEL), 0);
+	pashm_runs_give(&runs, 0, MODEL);
+	memset(is_free, 1, sizeof(is_free));
+	for (i = 0; i < 20000; i++) {
+		seed = seed * 1103515245 + 12345;
+		pages = 1 + (seed >> 16) % 24;
+		if (seed >> 30 && holding < MODEL) {
+			expect = model_find(pages);
+			assert_int_equal(pashm_runs_take(&runs, pages, &start),
+					 expect != MODEL);
+			if (expect == MODEL)
+				continue;
+			assert_int_equal(start, expect);
+			memset(is_free + start, 0, pages);
+			held[holding].start = start;
+			held[holding++].pages = pages;
+		} else if (holding) {
+			uint32_t pick = (seed >> 8) % holding;
+
+			pashm_runs_give(&runs, held[pick].start,
+					held[pick].pages);
+			memset(is_free + held[pick].start, 1,
+			       held[pick].pages);
+			held[pick] = held[--holding];
+		}
+		assert_int_equal(runs.count, model_runs(&sum));
+		assert_int_equal(runs.pages, sum);
+	}
+	pashm_runs_clear(&runs);
+}
+
+static void the_last_run_can_be_had_by_its_end(void **test)
+{
+	struct runs runs;
+
+	(void)test;
+	pashm_runs_init(&runs);
+	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
+	pashm_runs_give(&runs, 0, 4);
+	pashm_runs_give(&runs, 10, 6);
+	assert_int_equal(pashm_runs_take_last(&runs, 20), 0);
+	assert_int_equal(pashm_runs_take_last(&runs, 16), 6);
+	assert_int_equal(pashm_runs_take_last(&runs, 4), 4);
+	assert_int_equal(pashm_runs_take_last(&runs, 4), 0);
+	assert_int_equal(runs.count, 0);
+	pashm_runs_clear(&runs);
+}
+
+static void a_run_can_be_trimmed_in_front(void **test)
+{
+	struct runs runs;
+	uint32_t start;
+
+	(void)test;
+	pashm_runs_init(&runs);
+	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
+	pashm_runs_give(&runs, 4, 8);
+	pashm_runs_trim(&runs, 4, 3);
+	assert_true(pashm_runs_take(&runs, 1, &start));
+	assert_int_equal(start, 7);
+	pashm_runs_trim(&runs, 8, 4);
+	assert_int_equal(runs.count, 0);
+	assert_int_equal(runs.pages, 0);
+	pashm_runs_clear(&runs);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_does_what_the_model_does),
+		cmocka_unit_test(the_last_run_can_be_had_by_its_end),
+		cmocka_unit_test(a_run_can_be_trimmed_in_front),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
