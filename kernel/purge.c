@@ -189,7 +189,7 @@ static void pashm_count_purged(struct pashm_region *region, unsigned long pages)
 	if (purged - READ_ONCE(region->epoch_purged) < turn)
 		return;
 	WRITE_ONCE(region->epoch_purged, purged);
-	WRITE_ONCE(header->epoch, READ_ONCE(header->epoch) + 1);
+	WRITE_ONCE(header->epoch, pashm_epoch_next(READ_ONCE(header->epoch)));
 }
 
 /*

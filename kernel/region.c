@@ -123,6 +123,7 @@ static int pashm_header_init(struct pashm_region *region)
 	header->page_shift = PAGE_SHIFT;
 	header->flags = region->flags;
 	header->pages = region->pages;
+	header->epoch = pashm_epoch_next(0);
 	region->header = header;
 	return 0;
 }

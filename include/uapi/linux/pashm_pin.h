@@ -134,7 +134,8 @@ enum pashm_verdict {
  * @flags:      PASHM_CREATE_* flags of the region
  * @pages:      size of the region in pages
  * @epoch:      the reclaim clock; clients copy its low byte as recency note.
- *              Written by the purger, read relaxed: a note, not a lock
+ *              Written by the purger, read relaxed: a note, not a lock. The
+ *              low byte is never 0: that is a word that nobody has noted in
  * @clients:    clients attached now; informational
  * @purged:     pages of memory freed by purges so far; only grows
  * @purges:     extents taken so far; only grows. Lets a client see without a
@@ -214,10 +215,18 @@ static inline int pashm_count_overflows(__u32 count)
 	return count >= PASHM_COUNT_LIMIT;
 }
 
-/* @count is the value that an unpin found: was there nothing to give back? */
+/*
+ * @count is the value that an unpin found: was there nothing to give back?
+ *
+ * A client may freeze its own count by adding COUNT_LIMIT, so that its threads
+ * cannot pin while it changes an extent. Pins that were there before stay, and
+ * may end meanwhile: up to half a limit of them, so that a frozen count and one
+ * that went below zero can be told apart.
+ */
 static inline int pashm_count_underflows(__u32 count)
 {
-	return count == 0 || count > PASHM_COUNT_LIMIT;
+	return count == 0 || count == PASHM_COUNT_LIMIT ||
+	       count > PASHM_COUNT_LIMIT + PASHM_COUNT_LIMIT / 2;
 }
 
 /*
@@ -238,6 +247,12 @@ static inline enum pashm_verdict pashm_pin_verdict(__u64 state, __u32 known,
 	if (generation - known > generation - birth)
 		return PASHM_STALE;
 	return PASHM_PURGED;
+}
+
+/* The epoch after this one; skips those whose low byte would be no note */
+static inline __u32 pashm_epoch_next(__u32 epoch)
+{
+	return (epoch & 0xff) == 0xff ? epoch + 2 : epoch + 1;
 }
 
 /* Epochs since the note was taken, modulo 256 */
