@@ -41,15 +41,18 @@ struct backend_reshape {
  * @create:  new region, opened; @params are valid
  * @import:  open the region behind a descriptor; -EINVAL if it is none of ours
  * @close:   give up and free everything; also in a child after fork
- * @forked:  runs in the child of a fork, single-threaded: let go of whatever
- *           would keep the parent's pins alive
+ * @hold:    open what keeps the client's pins alive as long as it exists. Under
+ *           the registry's lock, so no fork gets in between; NULL for nothing
+ * @drop:    close it, if it is open; under the registry's lock, too, or in the
+ *           child of a fork, which must not keep the parent's pins alive
  * @map:     make the data accessible at an address that is returned
  * @wait:    the count at @page is raised and PURGING was seen: return 0 once
  *           the purges that were in flight then are over
  * @reshape: change the geometry whatever the number of clients
  * @purge:   take all that is unpinned
- * @reclaim: take about @pages pages of the least valuable extents, return the
- *           number taken; NULL if somebody else looks after that
+ * @reclaim: take about @pages pages of extents up to @class, return the number
+ *           taken; lower *@next to the lowest class left out. Does not wait
+ *           for others. NULL if somebody else looks after that
  * @info:    fill in the figures (@backend is done by the caller)
  * @protect: drop access rights
  */
@@ -59,13 +62,15 @@ struct backend_ops {
 		      struct pashm_region **region);
 	int (*import)(int fd, struct pashm_region **region);
 	void (*close)(struct pashm_region *region);
-	void (*forked)(struct pashm_region *region);
+	int (*hold)(struct pashm_region *region);
+	void (*drop)(struct pashm_region *region);
 	int (*map)(struct pashm_region *region, int prot, void **data);
 	int (*wait)(struct pashm_region *region, uint32_t page);
 	int (*reshape)(struct pashm_region *region,
 		       struct backend_reshape *reshape);
 	int (*purge)(struct pashm_region *region, uint64_t *freed);
-	uint64_t (*reclaim)(struct pashm_region *region, uint64_t pages);
+	uint64_t (*reclaim)(struct pashm_region *region, uint64_t pages,
+			    uint32_t class, uint32_t *next);
 	int (*info)(struct pashm_region *region,
 		    struct pashm_region_info *info);
 	int (*protect)(struct pashm_region *region, int prot);
@@ -88,6 +93,8 @@ extern const struct backend_ops pashm_backend_memfd;
  * @next:     registry's list; under the registry's lock
  * @busy:     threads of the registry that use the region without the lock;
  *            under the registry's lock
+ * @linked:   it is in the registry's list; under the registry's lock
+ * @watched:  the pressure thread may use it; under the registry's lock
  * @forked:   this is the copy in a child: only closing it makes sense
  * @pressure: thread that looks after the region, NULL if none; constant while
  *            open, as the thread lives while any region that wants it
@@ -102,8 +109,26 @@ struct pashm_region {
 	int map_prot;
 	struct pashm_region *next;
 	unsigned int busy;
+	bool linked;
+	bool watched;
 	bool forked;
 	struct pressure *pressure;
 };
+
+/*
+ * extent.c: as pashm_extent_create(), but for pages that are not going to be
+ * filled now: pashm_pressure_charge() is the caller's
+ */
+int pashm_extent_make(struct pashm_region *region, uint32_t page,
+		      uint32_t pages, uint32_t priority,
+		      struct pashm_handle *handle);
+
+/* The extent is not what was used often: a racing pin's note may get lost */
+static inline void pashm_note_forget(uint32_t *pin)
+{
+	uint8_t *note = (uint8_t *)pin + PASHM_PIN_FREQUENCY_BYTE;
+
+	__atomic_store_n(note, 0, __ATOMIC_RELAXED);
+}
 
 #endif /* LIB_BACKEND_H */

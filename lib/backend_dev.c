@@ -87,6 +87,7 @@ static void dev_close(struct pashm_region *region)
 	table_unmap(view->header, sizeof(*view->header));
 	if (region->fd >= 0)
 		close(region->fd);
+	pashm_registry_unlink(region);
 	free(region);
 }
 
@@ -117,7 +118,7 @@ static int dev_open(int fd, uint32_t flags, struct pashm_region **region)
 	base->view.pages = info.length >> base->view.page_shift;
 	ret = tables_map(base);
 	if (!ret)
-		ret = pashm_registry_add(base);
+		ret = pashm_registry_link(base);
 	if (ret)
 		goto close;
 	*region = base;

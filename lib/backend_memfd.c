@@ -15,16 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <linux/pashm.h>
 #include "memfd.h"
 #include "registry.h"
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL	0x0008U
-#endif
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE	0x0010
 #endif
@@ -120,10 +119,8 @@ static void tables_unmap(struct memfd_region *m)
 static void memfd_free(struct memfd_region *m)
 {
 	tables_unmap(m);
-	if (m->lock_fd >= 0)
-		close(m->lock_fd);
-	if (m->base.fd >= 0)
-		close(m->base.fd);
+	pashm_registry_unlink(&m->base);
+	pashm_memfd_file_close(m, m->base.fd);
 	free(m);
 }
 
@@ -143,27 +140,39 @@ static void memfd_close(struct pashm_region *region)
 	memfd_free(m);
 }
 
-/* The parent's locks must not depend on how long this child lives */
-static void memfd_forked(struct pashm_region *region)
+static int memfd_hold(struct pashm_region *region)
+{
+	struct memfd_region *m = memfd_region(region);
+	int ret = pashm_memfd_reopen(region->fd);
+
+	if (ret < 0)
+		return ret;
+	m->lock_fd = ret;
+	return 0;
+}
+
+/* In a child: the parent's locks must not depend on how long this child lives */
+static void memfd_drop(struct pashm_region *region)
 {
 	struct memfd_region *m = memfd_region(region);
 
-	close(m->lock_fd);
+	pashm_memfd_file_close(m, m->lock_fd);
 	m->lock_fd = -1;
 }
 
-/* A file description of our own, for reading and writing */
-static int file_open(int fd)
+/* Enter the directory of clients, whose lock file is open */
+static int memfd_attach(struct memfd_region *m)
 {
-	char path[32];
-	int opened;
+	int ret = pashm_memfd_lock(m, MEMFD_TIMEOUT_MS);
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	opened = open(path, O_RDWR | O_CLOEXEC);
-	return opened < 0 ? -errno : opened;
+	if (ret)
+		return ret;
+	ret = pashm_memfd_attach(m);
+	pashm_memfd_unlock(m);
+	return ret;
 }
 
-/* Takes over @fd and, in the end, the caller's reference to @m */
+/* Takes over @m and its @fd */
 static int memfd_open(struct memfd_region *m, uint32_t flags,
 		      struct pashm_region **region)
 {
@@ -182,17 +191,15 @@ static int memfd_open(struct memfd_region *m, uint32_t flags,
 	ret = tables_map(m);
 	if (ret)
 		goto free;
-	ret = pashm_memfd_lock(m, MEMFD_TIMEOUT_MS);
+	ret = pashm_registry_link(base);
 	if (ret)
 		goto free;
-	ret = pashm_memfd_attach(m);
-	pashm_memfd_unlock(m);
+	ret = memfd_attach(m);
 	if (ret)
 		goto free;
 	ret = pins_map(m);
-	if (ret)
-		goto free;
-	ret = pashm_registry_add(base);
+	if (!ret)
+		ret = pashm_registry_watch(base);
 	if (ret)
 		goto close;
 	*region = base;
@@ -215,17 +222,6 @@ static struct memfd_region *memfd_alloc(void)
 	m->lock_fd = -1;
 	m->client = MEMFD_NO_CLIENT;
 	return m;
-}
-
-static int ticket_create(const char *name)
-{
-	int fd;
-
-	fd = memfd_create(name ? name : "", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(name ? name : "",
-				  MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd < 0 ? -errno : fd;
 }
 
 static int header_write(struct memfd_region *m, uint32_t flags,
@@ -252,14 +248,14 @@ static int memfd_create_region(const struct pashm_region_params *params,
 		return -ENOMEM;
 	pashm_memfd_layout(&m->layout, params->length / page_size,
 			   (uint32_t)__builtin_ctzll(page_size));
-	ret = ticket_create(params->name);
+	ret = pashm_memfd_ticket(params->name);
 	if (ret < 0)
 		goto free;
-	m->base.fd = ret;
-	if (ftruncate(m->base.fd, (off_t)m->layout.size)) {
-		ret = errno == EINVAL ? -EFBIG : -errno;
+	ret = pashm_memfd_file_set(m, ret);
+	if (!ret)
+		ret = pashm_memfd_file_size(m->base.fd, m->layout.size);
+	if (ret)
 		goto free;
-	}
 	ret = header_write(m, params->flags & PASHM_REGION_SOLE, params->name);
 	if (ret)
 		goto free;
@@ -267,10 +263,6 @@ static int memfd_create_region(const struct pashm_region_params *params,
 		ret = -errno;
 		goto free;
 	}
-	ret = file_open(m->base.fd);
-	if (ret < 0)
-		goto free;
-	m->lock_fd = ret;
 	return memfd_open(m, params->flags, region);
 free:
 	memfd_free(m);
@@ -284,6 +276,7 @@ free:
 static int memfd_validate(struct memfd_region *m)
 {
 	struct memfd_header header;
+	struct statfs statfs;
 	struct stat stat;
 	int seals;
 
@@ -291,9 +284,12 @@ static int memfd_validate(struct memfd_region *m)
 	if (seals < 0 || (seals & SEALS_NEEDED) != SEALS_NEEDED ||
 	    seals & SEALS_REFUSED)
 		return -EINVAL;
-	if (fstat(m->lock_fd, &stat))
+	if (fstat(m->base.fd, &stat) || fstatfs(m->base.fd, &statfs))
 		return -errno;
-	if (pread(m->lock_fd, &header, sizeof(header), 0) != sizeof(header))
+	/* A memfd on hugetlbfs has seals, too, but pages of another size */
+	if (statfs.f_type != TMPFS_MAGIC)
+		return -EINVAL;
+	if (pread(m->base.fd, &header, sizeof(header), 0) != sizeof(header))
 		return -EINVAL;
 	return pashm_memfd_header_check(&header, (uint64_t)stat.st_size,
 					&m->layout);
@@ -306,15 +302,12 @@ static int memfd_import(int fd, struct pashm_region **region)
 
 	if (!m)
 		return -ENOMEM;
-	ret = file_open(fd);
+	ret = pashm_memfd_reopen(fd);
 	if (ret < 0)
 		goto free;
-	m->base.fd = ret;
-	ret = file_open(m->base.fd);
-	if (ret < 0)
-		goto free;
-	m->lock_fd = ret;
-	ret = memfd_validate(m);
+	ret = pashm_memfd_file_set(m, ret);
+	if (!ret)
+		ret = memfd_validate(m);
 	if (ret)
 		goto free;
 	return memfd_open(m, 0, region);
@@ -345,7 +338,8 @@ const struct backend_ops pashm_backend_memfd = {
 	.create = memfd_create_region,
 	.import = memfd_import,
 	.close = memfd_close,
-	.forked = memfd_forked,
+	.hold = memfd_hold,
+	.drop = memfd_drop,
 	.map = memfd_map,
 	.wait = pashm_memfd_wait,
 	.reshape = pashm_memfd_reshape,

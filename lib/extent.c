@@ -21,6 +21,8 @@
 #define SOLE_PAGES_MAX	4096U
 
 #define COUNT_FREEZE	(PASHM_COUNT_LIMIT << PASHM_PIN_COUNT_SHIFT)
+/* Of more pins than these, an unpin could not tell that they are frozen */
+#define COUNT_MOST	(PASHM_COUNT_LIMIT / 2)
 
 /*
  * A full barrier as (A): the purger sees the frozen count, or we see PURGING.
@@ -31,16 +33,14 @@ static int count_freeze_full(uint32_t *pin, uint32_t least, uint32_t most)
 	uint32_t old = __atomic_load_n(pin, __ATOMIC_RELAXED);
 
 	do {
-		if (pashm_count_overflows(pashm_pin_count(old) + 1))
+		if (pashm_pin_count(old) >= COUNT_MOST)
 			return -EAGAIN;
 		if (pashm_pin_count(old) < least || pashm_pin_count(old) > most)
 			return -EBUSY;
 	} while (!__atomic_compare_exchange_n(pin, &old, old + COUNT_FREEZE,
 					      false, __ATOMIC_SEQ_CST,
 					      __ATOMIC_RELAXED));
-#if !defined(__x86_64__)
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
+	pashm_barrier_full();
 	return 0;
 }
 
@@ -139,41 +139,60 @@ static bool border_after_crossed(const struct pashm_view *view, uint32_t page,
 	return false;
 }
 
-/* End the extents that start inside the range, after its first page */
-static int inner_end(struct pashm_region *region, uint32_t page, uint32_t pages)
+static void inner_thaw(const struct pashm_view *view, uint32_t from,
+		       uint32_t to)
+{
+	uint32_t i, length;
+
+	for (i = from; i < to; i += length ? length : 1) {
+		length = head_length(view, i);
+		if (length)
+			count_thaw_release(&view->pins[i], 0);
+	}
+}
+
+/* Freeze the extents that start in the range; all of them or none */
+static int inner_freeze(const struct pashm_view *view, uint32_t from,
+			uint32_t to)
+{
+	uint32_t i, length;
+	int ret;
+
+	for (i = from; i < to; i += length ? length : 1) {
+		length = head_length(view, i);
+		if (!length)
+			continue;
+		ret = count_freeze_full(&view->pins[i], 0, 0);
+		if (ret) {
+			inner_thaw(view, from, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/*
+ * End the frozen extents that start in the range. Fails half-way only if a
+ * purge in flight does not come to an end.
+ */
+static int inner_end(struct pashm_region *region, uint32_t from, uint32_t to)
 {
 	const struct pashm_view *view = &region->view;
 	uint32_t i, length, ignored;
 	int ret;
 
-	for (i = page + 1; i < page + pages; i += length ? length : 1) {
+	for (i = from; i < to; i += length ? length : 1) {
 		length = head_length(view, i);
 		if (!length)
 			continue;
-		ret = count_freeze_full(&view->pins[i], 0, 0);
-		if (ret)
-			return ret;
 		ret = state_replace(region, i, 0, 0, &ignored);
-		count_thaw_release(&view->pins[i], 0);
-		if (ret)
+		if (ret) {
+			inner_thaw(view, i, to);
 			return ret;
+		}
+		count_thaw_release(&view->pins[i], 0);
 	}
 	return 0;
-}
-
-/* No extent inside the range, after its first page, is pinned */
-static bool inner_is_idle(const struct pashm_view *view, uint32_t page,
-			  uint32_t pages)
-{
-	uint32_t i, length;
-
-	for (i = page + 1; i < page + pages; i += length ? length : 1) {
-		length = head_length(view, i);
-		if (length && pashm_pin_count(__atomic_load_n(&view->pins[i],
-							__ATOMIC_RELAXED)))
-			return false;
-	}
-	return true;
 }
 
 static int sole_create(struct pashm_region *region,
@@ -181,14 +200,16 @@ static int sole_create(struct pashm_region *region,
 {
 	const struct pashm_view *view = &region->view;
 	uint32_t *pin = &view->pins[reshape->page];
+	uint32_t inner = reshape->page + 1;
+	uint32_t end = reshape->page + reshape->pages;
 	int ret;
 
-	if (!inner_is_idle(view, reshape->page, reshape->pages))
-		return -EBUSY;
-	ret = count_freeze_full(pin, 0, PASHM_COUNT_LIMIT);
+	ret = count_freeze_full(pin, 0, COUNT_MOST);
 	if (ret)
 		return ret;
-	ret = inner_end(region, reshape->page, reshape->pages);
+	ret = inner_freeze(view, inner, end);
+	if (!ret)
+		ret = inner_end(region, inner, end);
 	if (!ret)
 		ret = state_replace(region, reshape->page, reshape->pages,
 				    reshape->priority, &reshape->generation);
@@ -211,9 +232,9 @@ static int sole_destroy(struct pashm_region *region, uint32_t page)
 	return ret;
 }
 
-PASHM_API int pashm_extent_create(struct pashm_region *region, uint32_t page,
-				  uint32_t pages, uint32_t priority,
-				  struct pashm_handle *handle)
+int pashm_extent_make(struct pashm_region *region, uint32_t page,
+		      uint32_t pages, uint32_t priority,
+		      struct pashm_handle *handle)
 {
 	const struct pashm_view *view = &region->view;
 	struct backend_reshape reshape = {
@@ -238,11 +259,24 @@ PASHM_API int pashm_extent_create(struct pashm_region *region, uint32_t page,
 		ret = region->ops->reshape(region, &reshape);
 	if (ret)
 		return ret;
+	/* What was noted belonged to the extent that was here before */
+	pashm_note_forget(&view->pins[page]);
 	handle->page = page;
 	handle->generation = reshape.generation;
-	pashm_pressure_charge(region->pressure,
-			      (uint64_t)pages << view->page_shift);
 	return 0;
+}
+
+PASHM_API int pashm_extent_create(struct pashm_region *region, uint32_t page,
+				  uint32_t pages, uint32_t priority,
+				  struct pashm_handle *handle)
+{
+	int ret = pashm_extent_make(region, page, pages, priority, handle);
+
+	if (!ret)
+		pashm_pressure_charge(region->pressure,
+				      (uint64_t)pages <<
+				      region->view.page_shift);
+	return ret;
 }
 
 PASHM_API int pashm_extent_destroy(struct pashm_region *region, uint32_t page,
@@ -258,7 +292,8 @@ PASHM_API int pashm_extent_destroy(struct pashm_region *region, uint32_t page,
 	if (page >= view->pages || flags & ~PASHM_EXTENT_DISCARD)
 		return -EINVAL;
 	reshape.pages = head_length(view, page);
-	if (reshape.pages == 0)
+	/* Another client may have written anything there */
+	if (reshape.pages == 0 || reshape.pages > view->pages - page)
 		return -EINVAL;
 	if (!region->writable)
 		return -EACCES;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The figures of a memfd region, counted from its tables and its file. */
 #include <stdio.h>
-#include <sys/stat.h>
 #include "memfd.h"
 
 /* Look whether somebody waits for the lock each time so many were counted */
@@ -49,7 +48,7 @@ static int extents_count(struct memfd_region *m, struct pashm_region_info *info)
 		}
 		if (info->extents % BATCH)
 			continue;
-		ret = pashm_memfd_relax(m);
+		ret = pashm_memfd_relax(m, MEMFD_TIMEOUT_MS);
 		if (ret)
 			return ret;
 	}
@@ -65,8 +64,9 @@ int pashm_memfd_info(struct pashm_region *region,
 	struct stat stat;
 	int ret;
 
-	if (fstat(m->lock_fd, &stat))
-		return -errno;
+	ret = pashm_memfd_stat(m, &stat);
+	if (ret)
+		return ret;
 	data_count(m, &pages, &incore);
 	ret = pashm_memfd_lock(m, MEMFD_TIMEOUT_MS);
 	if (ret)

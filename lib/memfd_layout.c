@@ -51,8 +51,7 @@ void pashm_memfd_header_init(struct memfd_header *header,
 		.page_shift = layout->page_shift,
 		.flags = flags,
 		.pages = layout->pages,
-		/* 0 would look like a note that was never taken */
-		.epoch = 1,
+		.epoch = pashm_epoch_next(0),
 	};
 	header->layout = MEMFD_LAYOUT_VERSION;
 	header->size = layout->size;

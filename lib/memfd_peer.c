@@ -48,7 +48,12 @@ int pashm_memfd_attach(struct memfd_region *m)
 		if (ret)
 			return ret;
 		/* Whatever somebody may have left there is not our pins */
-		pashm_memfd_punch(m, table_offset(m, i), m->layout.pins_size);
+		ret = pashm_memfd_punch(m, table_offset(m, i),
+					m->layout.pins_size);
+		if (ret) {
+			pashm_memfd_ofd_unlock(m, MEMFD_LOCK_CLIENT(i));
+			return ret;
+		}
 		entry->incarnation++;
 		entry->pid = (uint32_t)getpid();
 		__atomic_store_n(&entry->live, 1, __ATOMIC_RELEASE);
@@ -100,24 +105,44 @@ void pashm_memfd_peers_gather(struct memfd_region *m)
 }
 
 /*
+ * A pin word in a table page that SEEK_DATA takes for a hole, which can be
+ * wrong (memfd_walk.c): read() is not, and does not allocate. Anything but zero
+ * proves the page, and then the word is read as it should be. What cannot be
+ * read counts as pinned.
+ */
+static bool word_is_zero(const struct memfd_region *m, uint64_t offset,
+			 bool *failed)
+{
+	uint32_t word = 0;
+
+	*failed = pread(m->lock_fd, &word, sizeof(word), (off_t)offset) !=
+		  sizeof(word);
+	return word == 0;
+}
+
+/*
  * A client's pin word. Reading a table page that does not exist would allocate
- * it, so look whether it does. If it does not, then after (B) that means zero:
- * the page is in the file before the fault that made it returns, hence before
- * the client's barrier (A).
+ * it, so look whether it does; with @sure, leave no doubt. If it does not, then
+ * after (B) that means zero: the page is in the file before the fault that made
+ * it returns, hence before the client's barrier (A).
  *
  * acquire: pairs with the release of an unpin: what was written under the pin
  * is in memory before the pages can go.
  */
 static uint32_t peer_word(struct memfd_region *m, struct memfd_peer *peer,
-			  uint32_t page)
+			  uint32_t page, bool sure)
 {
 	uint64_t table_page = (uint64_t)page >> (m->layout.page_shift - 2);
 	uint64_t offset = table_offset(m, peer->client) +
 			  (table_page << m->layout.page_shift);
 
+	bool failed = false;
+
 	if (peer->present != table_page + 1) {
-		if (pashm_memfd_seek_data(m, offset, offset + 1) != offset)
-			return 0;
+		if (pashm_memfd_seek_data(m, offset, offset + 1) != offset &&
+		    (!sure || word_is_zero(m, table_offset(m, peer->client) +
+					   page * sizeof(uint32_t), &failed)))
+			return failed ? UINT32_MAX : 0;
 		peer->present = table_page + 1;
 	}
 	return __atomic_load_n(&peer->words[page], __ATOMIC_ACQUIRE);
@@ -130,7 +155,7 @@ bool pashm_memfd_pinned(struct memfd_region *m, uint32_t page, bool others)
 	for (i = 0; i < m->peer_count; i++) {
 		if (others && m->peers[i].client == m->client)
 			continue;
-		if (pashm_pin_count(peer_word(m, &m->peers[i], page)))
+		if (pashm_pin_count(peer_word(m, &m->peers[i], page, true)))
 			return true;
 	}
 	return false;
@@ -147,11 +172,11 @@ bool pashm_memfd_pinned_or_age(struct memfd_region *m, uint32_t page,
 
 	*age = 0xff;
 	for (i = 0; i < m->peer_count; i++) {
-		word = peer_word(m, &m->peers[i], page);
+		word = peer_word(m, &m->peers[i], page, false);
 		if (pashm_pin_count(word))
 			return true;
-		/* An entire word of zeros: this client never had it */
-		if (word == 0)
+		/* No epoch is 0: this client has left no note */
+		if ((uint8_t)word == 0)
 			continue;
 		frequency = word >> 8 & PASHM_FREQUENCY_MAX;
 		note = pashm_note_age(epoch, (uint8_t)word) / (frequency + 1);

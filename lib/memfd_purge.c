@@ -20,14 +20,6 @@
  */
 #include "memfd.h"
 
-/* (B): pairs with (A); a locked cmpxchg is a full barrier on x86 */
-static void barrier_after_claim(void)
-{
-#if !defined(__x86_64__)
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
-}
-
 void pashm_memfd_slot_phase(struct memfd_region *m, enum memfd_phase phase)
 {
 	/* release: in after the range is written, out after the word is */
@@ -61,7 +53,7 @@ bool pashm_memfd_claim(struct memfd_region *m, uint32_t page, uint64_t state)
 					 pashm_state_claimed(state), false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return false;
-	barrier_after_claim();
+	pashm_barrier_full();	/* (B) */
 	return true;
 }
 
@@ -91,7 +83,7 @@ void pashm_memfd_revert(struct memfd_region *m, uint64_t page, uint64_t pages)
 	struct memfd_extent extent;
 	struct memfd_walk walk;
 
-	pashm_memfd_walk_init(&walk, page, page + pages);
+	pashm_memfd_walk_init_sure(&walk, page, page + pages);
 	while (pashm_memfd_walk_next(m, &walk, &extent)) {
 		if (pashm_state_purging(extent.state))
 			purging_clear(m, extent.page);
@@ -102,13 +94,18 @@ void pashm_memfd_revert(struct memfd_region *m, uint64_t page, uint64_t pages)
 static void account(struct memfd_region *m, uint64_t pages, uint64_t extents)
 {
 	struct pashm_header *header = &m->header->base;
+	uint32_t epoch;
 
 	__atomic_fetch_add(&header->purged, pages, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&header->purges, extents, __ATOMIC_RELAXED);
-	pages += m->purge->volume;
-	m->purge->volume = pages % m->epoch_step;
-	__atomic_fetch_add(&header->epoch, (uint32_t)(pages / m->epoch_step),
-			   __ATOMIC_RELAXED);
+	/* release: whoever sees that something was taken can find out what */
+	__atomic_fetch_add(&header->purges, extents, __ATOMIC_RELEASE);
+	m->purge->volume += pages;
+	if (m->purge->volume >= m->epoch_step) {
+		m->purge->volume = 0;
+		epoch = __atomic_load_n(&header->epoch, __ATOMIC_RELAXED);
+		__atomic_store_n(&header->epoch, pashm_epoch_next(epoch),
+				 __ATOMIC_RELAXED);
+	}
 }
 
 /*
@@ -171,9 +168,9 @@ uint64_t pashm_memfd_purge_extents(struct memfd_region *m,
 		pashm_memfd_slot_phase(m, MEMFD_PUNCH);
 		taken = pashm_memfd_incore(m, page, m->purge->pages);
 		if (!data_punch(m, page, last->page + last->pages - page)) {
-			account(m, taken, count);
 			for (i = 0; i < count; i++)
 				publish(m, extents[i].page);
+			account(m, taken, count);
 		} else {
 			/* Refused before it began: nothing is lost */
 			for (i = 0; i < count; i++)
@@ -191,19 +188,20 @@ static void recover_punch(struct memfd_region *m, uint64_t page, uint64_t pages)
 	struct memfd_extent extent;
 	struct memfd_walk walk;
 
-	pashm_memfd_walk_init(&walk, page, page + pages);
+	pashm_memfd_walk_init_sure(&walk, page, page + pages);
 	while (pashm_memfd_walk_next(m, &walk, &extent)) {
 		if (!pashm_state_purging(extent.state))
 			continue;
 		data_punch(m, extent.page, extent.pages);
-		account(m, extent.pages, 1);
 		publish(m, extent.page);
+		account(m, extent.pages, 1);
 	}
 }
 
 /*
  * The purge record as a dead owner has left it, or as somebody has forged it:
- * then a purge of extents of this region is the worst that it can bring about.
+ * then a purge of extents of this region is the worst that it can bring about,
+ * and a walk over a range that is no longer than an extent can be.
  */
 void pashm_memfd_recover(struct memfd_region *m)
 {
@@ -215,7 +213,7 @@ void pashm_memfd_recover(struct memfd_region *m)
 	if (phase == MEMFD_IDLE)
 		return;
 	if (page >= layout->pages || pages == 0 ||
-	    pages > layout->pages - page ||
+	    pages > layout->pages - page || pages > PASHM_EXTENT_PAGES_MAX ||
 	    (phase != MEMFD_CLAIM && phase != MEMFD_PUNCH)) {
 		violation(m);
 		pashm_memfd_slot_phase(m, MEMFD_IDLE);

@@ -29,7 +29,7 @@ static int borders_check(struct memfd_region *m,
 	if (pashm_memfd_walk_before(m, reshape->page, &extent) &&
 	    (uint64_t)extent.page + extent.pages > reshape->page)
 		return -ERANGE;
-	pashm_memfd_walk_init(&walk, reshape->page, end);
+	pashm_memfd_walk_init_sure(&walk, reshape->page, end);
 	while (pashm_memfd_walk_next(m, &walk, &extent)) {
 		if ((uint64_t)extent.page + extent.pages > end)
 			return -ERANGE;
@@ -45,8 +45,8 @@ static int pins_check(struct memfd_region *m,
 	struct memfd_walk walk;
 	uint32_t count;
 
-	pashm_memfd_walk_init(&walk, reshape->page,
-			      (uint64_t)reshape->page + reshape->pages);
+	pashm_memfd_walk_init_sure(&walk, reshape->page,
+				   (uint64_t)reshape->page + reshape->pages);
 	while (pashm_memfd_walk_next(m, &walk, &extent)) {
 		if (pashm_memfd_pinned(m, extent.page, true))
 			return -EBUSY;
@@ -66,10 +66,13 @@ static int range_claim(struct memfd_region *m,
 	int ret = 0;
 
 	pashm_memfd_slot_take(m, reshape->page, reshape->pages);
-	pashm_memfd_walk_init(&walk, reshape->page,
-			      (uint64_t)reshape->page + reshape->pages);
+	pashm_memfd_walk_init_sure(&walk, reshape->page,
+				   (uint64_t)reshape->page + reshape->pages);
 	while (!ret && pashm_memfd_walk_next(m, &walk, &extent)) {
-		if (!pashm_memfd_claim(m, extent.page, extent.state))
+		/* Whoever forges PURGING must not keep us out for ever */
+		pashm_memfd_stale_clear(m, extent.page);
+		if (!pashm_memfd_claim(m, extent.page,
+				       extent.state & ~PASHM_STATE_PURGING))
 			ret = -EBUSY;
 	}
 	if (!ret)
@@ -115,8 +118,8 @@ static int range_make(struct memfd_region *m, struct backend_reshape *reshape)
 		pashm_count_lower_release(pin);
 		return ret;
 	}
-	pashm_memfd_walk_init(&walk, (uint64_t)reshape->page + 1,
-			      (uint64_t)reshape->page + reshape->pages);
+	pashm_memfd_walk_init_sure(&walk, (uint64_t)reshape->page + 1,
+				   (uint64_t)reshape->page + reshape->pages);
 	while (pashm_memfd_walk_next(m, &walk, &extent))
 		state_replace(m, extent.page, 0, 0);
 	reshape->generation = state_replace(m, reshape->page, reshape->pages,

@@ -4,10 +4,20 @@
  * was never touched is skipped by SEEK_DATA, because merely reading it through
  * the mapping would allocate it. So a sweep over a sparse region of 1 TiB
  * costs what its populated part costs.
+ *
+ * SEEK_DATA ERRS, though: while the kernel migrates a page it reports the page
+ * as a hole, as the copy is not uptodate yet. A sweep may miss an extent for
+ * that; whoever decides about pages or geometry may not. So a walk that is
+ * "sure" asks cachestat() whether what SEEK_DATA skips is empty, as that counts
+ * pages in any state. If it is not, or the kernel is too old, the walk reads it:
+ * read() waits for the page's lock, hence for the migration, and allocates
+ * nothing where there really is nothing.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "memfd.h"
 
@@ -30,6 +40,54 @@ uint64_t pashm_memfd_seek_hole(const struct memfd_region *m, uint64_t from,
 	if (found < 0 || (uint64_t)found > limit)
 		return limit;
 	return (uint64_t)found;
+}
+
+/* Since Linux 6.5; not in all headers. The same number everywhere */
+#ifndef __NR_cachestat
+#define __NR_cachestat	451
+#endif
+
+/*
+ * Is there no page at all, of whatever state, nor one in swap? False if the
+ * kernel cannot say
+ */
+static bool range_is_empty(const struct memfd_region *m, uint64_t from,
+			   uint64_t limit)
+{
+	struct {
+		uint64_t offset, length;
+	} range = { from, limit - from };
+	struct {
+		uint64_t cache, dirty, writeback, evicted, recently;
+	} stat;
+
+	return !syscall(__NR_cachestat, m->lock_fd, &range, &stat, 0) &&
+	       stat.cache == 0 && stat.evicted == 0;
+}
+
+/*
+ * First offset at or after @from that SEEK_DATA takes for a hole and that is
+ * not: in a chunk that does not read as zeros, or cannot be read; or @limit
+ */
+static uint64_t hole_check(const struct memfd_region *m, uint64_t from,
+			   uint64_t limit)
+{
+	char bytes[8192];
+	size_t chunk;
+	ssize_t got;
+
+	/* Length 0 would mean the rest of the file. Reading 128 MiB takes 30 ms */
+	if (from < limit && range_is_empty(m, from, limit))
+		return limit;
+	for (; from < limit; from += (uint64_t)got) {
+		chunk = limit - from < sizeof(bytes) ? limit - from :
+						       sizeof(bytes);
+		got = pread(m->lock_fd, bytes, chunk, (off_t)from);
+		if (got <= 0 || bytes[0] ||
+		    memcmp(bytes, bytes + 1, (size_t)got - 1))
+			return from;
+	}
+	return limit;
 }
 
 int pashm_memfd_punch(const struct memfd_region *m, uint64_t offset,
@@ -69,19 +127,29 @@ void pashm_memfd_walk_init(struct memfd_walk *walk, uint64_t page,
 	*walk = (struct memfd_walk){ .page = page, .end = end };
 }
 
+void pashm_memfd_walk_init_sure(struct memfd_walk *walk, uint64_t page,
+				uint64_t end)
+{
+	*walk = (struct memfd_walk){ .page = page, .end = end, .sure = true };
+}
+
 /* Move on to a word in a table page that exists */
 static bool walk_populated(const struct memfd_region *m,
 			   struct memfd_walk *walk)
 {
 	const struct memfd_layout *layout = &m->layout;
 	uint64_t words = 1ULL << (layout->page_shift - 3);
-	uint64_t from, found;
+	uint64_t from, found, limit;
 
 	if (walk->page < walk->known)
 		return true;
 	from = layout->states + (walk->page & ~(words - 1)) * sizeof(uint64_t);
-	found = pashm_memfd_seek_data(m, from,
-				      layout->states + layout->states_size);
+	/* No table page beyond that of the last word: @end is in the region */
+	limit = layout->states +
+		((walk->end + words - 1) & ~(words - 1)) * sizeof(uint64_t);
+	found = pashm_memfd_seek_data(m, from, limit);
+	if (walk->sure)
+		found = hole_check(m, from, found);
 	if (found > from)
 		walk->page = (found - layout->states) / sizeof(uint64_t);
 	walk->known = (walk->page | (words - 1)) + 1;
@@ -94,6 +162,9 @@ bool pashm_memfd_walk_next(const struct memfd_region *m,
 	uint32_t length;
 	uint64_t state;
 
+	/* Whoever asked may have had the range from a word in shared memory */
+	if (walk->end > m->layout.pages)
+		walk->end = m->layout.pages;
 	while (walk->page < walk->end && walk_populated(m, walk)) {
 		state = __atomic_load_n(&m->base.view.states[walk->page],
 					__ATOMIC_ACQUIRE);
@@ -144,7 +215,7 @@ bool pashm_memfd_walk_before(const struct memfd_region *m, uint32_t page,
 
 	while (!found && end > furthest) {
 		start = end - furthest > size ? end - size : furthest;
-		pashm_memfd_walk_init(&walk, start, end);
+		pashm_memfd_walk_init_sure(&walk, start, end);
 		while (pashm_memfd_walk_next(m, &walk, extent))
 			found = true;
 		end = start;

@@ -5,14 +5,6 @@
  */
 #include "backend.h"
 
-/* What was noted belonged to contents that are gone */
-static void note_forget(uint32_t *pin)
-{
-	uint8_t *note = (uint8_t *)pin + PASHM_PIN_FREQUENCY_BYTE;
-
-	__atomic_store_n(note, 0, __ATOMIC_RELAXED);
-}
-
 /*
  * The caller's count is raised, and that was a full barrier (A). So after one
  * wait for the purges that were in flight, whoever claims the word later sees
@@ -48,7 +40,8 @@ PASHM_API int pashm_pin_slow(struct pashm_region *region,
 		pashm_note_frequency(pin);
 		break;
 	case PASHM_PURGED:
-		note_forget(pin);
+		/* What was noted belonged to contents that are gone */
+		pashm_note_forget(pin);
 		/* The caller is going to refill it */
 		pashm_pressure_charge(region->pressure,
 				      (uint64_t)pashm_state_length(state)

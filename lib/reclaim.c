@@ -4,11 +4,15 @@
  *
  * Every unpinned extent is of a class: its priority, and within that how long
  * nobody has used it, in steps. The hand takes extents up to a class and goes
- * round; while it does, it counts what the higher classes have, so that when a
- * round was not enough the next one starts at a class that exists. An extent
- * used since the last epoch is of a higher class than before: that is its
- * second chance.
+ * round; while it does, it looks which class is the lowest of the others, so
+ * that whoever needs more asks for a class that exists. An extent used since the
+ * last epoch is of a higher class than before: that is its second chance.
+ *
+ * Who asks (registry.c) begins with the lowest class each time, as extents of it
+ * may have been made or unpinned since; a pass that finds none costs two loads
+ * an extent.
  */
+#include <time.h>
 #include "memfd.h"
 #include "reclaim.h"
 
@@ -19,6 +23,14 @@
 /* Neighbours to take together, unless one is larger by itself */
 #define RUN_EXTENTS	128
 #define RUN_PAGES	256
+
+/*
+ * Reclaim serves all regions of the process, and some come from peers that are
+ * stopped, or hold the lock to harm us: wait for them no longer than an honest
+ * holder needs to make room, and not at all for a while after that was in vain.
+ */
+#define PATIENCE_MS	5
+#define SULK_MS		200
 
 /* Lowest goes first: by priority, then oldest first */
 static uint32_t victim_class(uint64_t state, uint32_t age)
@@ -34,6 +46,9 @@ static uint32_t victim_class(uint64_t state, uint32_t age)
 /**
  * struct round - one pass over a range of extents
  * @most:    class of the highest extents to take
+ * @swapped: take extents, too, of which nothing is in memory: it gives back
+ *           swap space, but no memory
+ * @wait:    ms to wait for the purge lock after it was let go of
  * @wanted:  pages to take
  * @taken:   pages taken
  * @next:    lowest class above @most that was passed; RECLAIM_CLASSES if none
@@ -45,6 +60,8 @@ static uint32_t victim_class(uint64_t state, uint32_t age)
  */
 struct round {
 	uint32_t most;
+	bool swapped;
+	int wait;
 	uint64_t wanted;
 	uint64_t taken;
 	uint32_t next;
@@ -69,7 +86,10 @@ static void run_add(struct memfd_region *m, struct round *round,
 {
 	const struct memfd_extent *first = round->run;
 
-	if (round->count && first->page + round->pages != extent->page)
+	/* No longer than an extent can be: see pashm_memfd_recover() */
+	if (round->count && (first->page + round->pages != extent->page ||
+			     round->pages + extent->pages >
+			     PASHM_EXTENT_PAGES_MAX))
 		run_take(m, round);
 	round->run[round->count++] = *extent;
 	round->pages += extent->pages;
@@ -86,7 +106,7 @@ static int round_relax(struct memfd_region *m, struct round *round)
 	run_take(m, round);
 	round->looked = 0;
 	round->batch = round->taken;
-	return pashm_memfd_relax(m);
+	return pashm_memfd_relax(m, round->wait);
 }
 
 static void round_visit(struct memfd_region *m, struct round *round,
@@ -97,14 +117,20 @@ static void round_visit(struct memfd_region *m, struct round *round,
 					 __ATOMIC_RELAXED);
 	uint32_t age, class;
 
-	/* Not resident: no generation is spent on what cannot be lost */
-	if (pashm_memfd_pinned_or_age(m, extent->page, epoch, &age) ||
-	    !pashm_memfd_walk_resident(m, walk, extent))
+	if (pashm_memfd_pinned_or_age(m, extent->page, epoch, &age))
 		return;
 	class = victim_class(extent->state, age);
+	/* Look only where that can matter: it may be a system call */
+	if (class > round->most && class >= round->next)
+		return;
+	/* Not resident: no generation is spent on what cannot be lost */
+	if (!pashm_memfd_walk_resident(m, walk, extent) ||
+	    (!round->swapped &&
+	     !pashm_memfd_incore(m, extent->page, extent->pages)))
+		return;
 	if (class <= round->most)
 		run_add(m, round, extent);
-	else if (class < round->next)
+	else
 		round->next = class;
 }
 
@@ -136,7 +162,8 @@ int pashm_reclaim_all(struct pashm_region *region, uint64_t *freed)
 {
 	struct memfd_region *m = memfd_region(region);
 	struct round round = {
-		.most = RECLAIM_CLASSES, .wanted = UINT64_MAX,
+		.most = RECLAIM_CLASSES, .swapped = true,
+		.wait = MEMFD_TIMEOUT_MS, .wanted = UINT64_MAX,
 	};
 	uint64_t hand;
 	int ret;
@@ -155,40 +182,46 @@ int pashm_reclaim_all(struct pashm_region *region, uint64_t *freed)
 	return 0;
 }
 
-/* The class to start with: that of the last time, unless time has gone by */
-static uint32_t class_first(struct memfd_region *m)
+static int64_t now_ms(void)
 {
-	uint32_t epoch = __atomic_load_n(&m->header->base.epoch,
-					 __ATOMIC_RELAXED);
+	struct timespec now;
 
-	if (epoch != m->reclaim.epoch)
-		m->reclaim.class = 0;
-	m->reclaim.epoch = epoch;
-	return m->reclaim.class;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-uint64_t pashm_reclaim_some(struct pashm_region *region, uint64_t pages)
+/* Nobody else's: what a region cannot give now, the others have to */
+static int lock_impatiently(struct memfd_region *m)
+{
+	int64_t now = now_ms();
+	bool sulks = now < __atomic_load_n(&m->reclaim.sulk, __ATOMIC_RELAXED);
+	int ret = pashm_memfd_lock(m, sulks ? 0 : PATIENCE_MS);
+
+	if (ret && !sulks)
+		__atomic_store_n(&m->reclaim.sulk, now + SULK_MS,
+				 __ATOMIC_RELAXED);
+	return ret;
+}
+
+uint64_t pashm_reclaim_some(struct pashm_region *region, uint64_t pages,
+			    uint32_t class, uint32_t *next)
 {
 	struct memfd_region *m = memfd_region(region);
-	struct round round = { .wanted = pages };
+	struct round round = {
+		.most = class, .wait = PATIENCE_MS, .wanted = pages,
+		.next = *next,
+	};
 	uint64_t start;
 	int ret;
 
-	if (pashm_memfd_lock(m, MEMFD_TIMEOUT_MS))
+	if (lock_impatiently(m))
 		return 0;
-	round.most = class_first(m);
-	do {
-		round.next = RECLAIM_CLASSES;
-		start = m->reclaim.hand < m->layout.pages ?
-			m->reclaim.hand : 0;
-		ret = round_sweep(m, &round, start, m->layout.pages);
-		if (!ret && round.taken < pages)
-			ret = round_sweep(m, &round, 0, start);
-		if (ret)
-			return round.taken;
-		m->reclaim.class = round.most;
-		round.most = round.next;
-	} while (round.taken < pages && round.most < RECLAIM_CLASSES);
-	pashm_memfd_unlock(m);
+	start = m->reclaim.hand < m->layout.pages ? m->reclaim.hand : 0;
+	ret = round_sweep(m, &round, start, m->layout.pages);
+	if (!ret && round.taken < pages)
+		ret = round_sweep(m, &round, 0, start);
+	if (!ret)
+		pashm_memfd_unlock(m);
+	*next = round.next;
 	return round.taken;
 }

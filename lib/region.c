@@ -113,7 +113,7 @@ PASHM_API void pashm_region_close(struct pashm_region *region)
 {
 	if (!region)
 		return;
-	pashm_registry_remove(region);
+	pashm_registry_unwatch(region);
 	region->ops->close(region);
 }
 

@@ -4,12 +4,17 @@
  * need to find. The library's only global state.
  *
  * LOCK ORDER: registry.lock is a leaf for everybody but fork, which takes it
- * first of all; nothing is called with it held but pthread_create().
+ * first of all; nothing is called with it held but what starts the thread, and
+ * open() and close() of a memfd. Those are cancellation points, as is waiting
+ * for @idle, so cancellation is off.
  *
  * FORK. A child inherits a copy of the lock descriptor of each memfd client,
  * and with it a reference to the open file description whose lock says that
  * the client is alive: the parent's pins would outlive the parent. So the
- * child closes these descriptors, before fork() returns in it. A child that
+ * child closes these descriptors, before fork() returns in it; and they are
+ * opened and closed under the registry's lock, which fork takes, while the
+ * region is in the list: no child is made that has one and cannot find it. A
+ * child that
  * bypasses the handlers (vfork, posix_spawn, _Fork, clone) keeps them until it
  * execs, as they are close-on-exec, or exits: pins are then held too long,
  * which costs memory, and never too short.
@@ -18,11 +23,13 @@
 #include <pthread.h>
 #include "backend.h"
 #include "pressure.h"
+#include "reclaim.h"
 #include "registry.h"
 
 /**
  * struct registry
- * @lock:     guards all members, and @next and @busy of the regions
+ * @lock:     guards all members, and @next, @busy, @linked and @watched of the
+ *            regions
  * @idle:     signalled when a region's @busy drops to 0
  * @first:    list of open regions
  * @turn:     where the next reclaim starts: moves on, so that regions take
@@ -65,8 +72,10 @@ static void fork_child(void)
 		region->busy = 0;
 		region->pressure = NULL;
 		region->view.pages = 0;
-		if (region->ops->forked)
-			region->ops->forked(region);
+		region->linked = false;
+		region->watched = false;
+		if (region->ops->drop)
+			region->ops->drop(region);
 	}
 	registry.first = NULL;
 	registry.users = 0;
@@ -89,60 +98,97 @@ static bool wants_thread(const struct pashm_region *region)
 	       !(region->view.flags & PASHM_REGION_NO_THREAD);
 }
 
-int pashm_registry_add(struct pashm_region *region)
+int pashm_registry_link(struct pashm_region *region)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int ret = 0;
+	int cancel, ret = 0;
 
 	pthread_once(&once, fork_watch);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&registry.lock);
-	if (wants_thread(region)) {
-		if (registry.users == 0)
-			ret = pashm_pressure_start(&registry.pressure);
-		if (!ret) {
-			registry.users++;
-			region->pressure = registry.pressure;
-		}
-	}
+	if (region->ops->hold)
+		ret = region->ops->hold(region);
 	if (!ret) {
+		region->linked = true;
 		region->next = registry.first;
 		registry.first = region;
 	}
 	pthread_mutex_unlock(&registry.lock);
+	pthread_setcancelstate(cancel, NULL);
 	return ret;
 }
 
-void pashm_registry_remove(struct pashm_region *region)
+void pashm_registry_unlink(struct pashm_region *region)
+{
+	struct pashm_region **link;
+	int cancel;
+
+	/* In a child the list is empty, and there is nothing to drop */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	pthread_mutex_lock(&registry.lock);
+	if (region->linked) {
+		for (link = &registry.first; *link != region;
+		     link = &(*link)->next)
+			;
+		*link = region->next;
+		region->linked = false;
+		if (region->ops->drop)
+			region->ops->drop(region);
+	}
+	pthread_mutex_unlock(&registry.lock);
+	pthread_setcancelstate(cancel, NULL);
+}
+
+int pashm_registry_watch(struct pashm_region *region)
+{
+	int cancel, ret = 0;
+
+	if (!wants_thread(region))
+		return 0;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	pthread_mutex_lock(&registry.lock);
+	if (registry.users == 0)
+		ret = pashm_pressure_start(&registry.pressure);
+	if (!ret) {
+		registry.users++;
+		region->watched = true;
+		region->pressure = registry.pressure;
+	}
+	pthread_mutex_unlock(&registry.lock);
+	pthread_setcancelstate(cancel, NULL);
+	return ret;
+}
+
+void pashm_registry_unwatch(struct pashm_region *region)
 {
 	struct pressure *stop = NULL;
-	struct pashm_region **link;
+	int cancel;
 
-	/* The child's handler has emptied the list */
-	if (region->forked)
-		return;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&registry.lock);
-	for (link = &registry.first; *link != region; link = &(*link)->next)
-		;
-	*link = region->next;
-	while (region->busy)
-		pthread_cond_wait(&registry.idle, &registry.lock);
-	if (wants_thread(region) && --registry.users == 0) {
-		stop = registry.pressure;
-		registry.pressure = NULL;
+	if (region->watched) {
+		region->watched = false;
+		while (region->busy)
+			pthread_cond_wait(&registry.idle, &registry.lock);
+		if (--registry.users == 0) {
+			stop = registry.pressure;
+			registry.pressure = NULL;
+		}
 	}
 	pthread_mutex_unlock(&registry.lock);
 	if (stop)
 		pashm_pressure_stop(stop);
+	pthread_setcancelstate(cancel, NULL);
 }
 
-/* Take hold of number @index of the regions that want the thread */
+/* Take hold of number @index of the regions that the thread may use */
 static struct pashm_region *region_get(unsigned int index)
 {
 	struct pashm_region *region;
 
 	pthread_mutex_lock(&registry.lock);
 	for (region = registry.first; region; region = region->next) {
-		if (wants_thread(region) && index-- == 0)
+		if (region->watched && index-- == 0)
 			break;
 	}
 	if (region)
@@ -159,8 +205,14 @@ static void region_put(struct pashm_region *region)
 	pthread_mutex_unlock(&registry.lock);
 }
 
+/*
+ * Class by class through all regions: what is more valuable in one goes after
+ * what is less valuable in another. Each pass finds out which class is next, so
+ * there are as many as there are classes in use.
+ */
 uint64_t pashm_registry_reclaim(uint64_t pages)
 {
+	uint32_t class = 0, next = RECLAIM_CLASSES;
 	struct pashm_region *region;
 	unsigned int i, users, turn;
 	uint64_t taken = 0;
@@ -169,12 +221,16 @@ uint64_t pashm_registry_reclaim(uint64_t pages)
 	users = registry.users;
 	turn = registry.turn++;
 	pthread_mutex_unlock(&registry.lock);
-	for (i = 0; i < users && taken < pages; i++) {
-		region = region_get((turn + i) % users);
-		if (!region)
-			continue;
-		taken += region->ops->reclaim(region, pages - taken);
-		region_put(region);
+	for (; class < RECLAIM_CLASSES && taken < pages; class = next) {
+		next = RECLAIM_CLASSES;
+		for (i = 0; i < users && taken < pages; i++) {
+			region = region_get((turn + i) % users);
+			if (!region)
+				continue;
+			taken += region->ops->reclaim(region, pages - taken,
+						      class, &next);
+			region_put(region);
+		}
 	}
 	return taken;
 }

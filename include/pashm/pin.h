@@ -68,19 +68,27 @@ int pashm_pin_slow(struct pashm_region *region, struct pashm_handle handle,
 		   enum pashm_verdict *verdict);
 
 /*
- * Raise the count: full barrier (A), pairs with (B) in the purger between its
- * claim and its reading of the counts. A locked instruction is a full barrier
- * on x86; elsewhere a sequentially consistent addition does not order a later
+ * Full barrier after a sequentially consistent read-modify-write. On x86 the
+ * locked instruction is one; elsewhere such an operation does not order a later
  * plain load against a foreign smp_mb(), hence the fence.
+ */
+static inline void pashm_barrier_full(void)
+{
+#if !defined(__x86_64__)
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+/*
+ * Raise the count: full barrier (A), pairs with (B) in the purger between its
+ * claim and its reading of the counts.
  */
 static inline uint32_t pashm_count_raise_full(uint32_t *pin)
 {
 	uint32_t before = __atomic_fetch_add(pin, PASHM_PIN_COUNT_ONE,
 					     __ATOMIC_SEQ_CST);
 
-#if !defined(__x86_64__)
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
+	pashm_barrier_full();
 	return pashm_pin_count(before) + 1;
 }
 
@@ -127,12 +135,16 @@ static inline void pashm_note_recency(uint32_t *pin,
  * Thread-safe. Not inherited over fork: a child must open its own client.
  *
  * Returns 0, or
- *   -EINVAL     @handle.page is not in the region
- *   -EAGAIN     the extent is pinned too often by this process
+ *   -EINVAL     @handle.page is not in the region, or this is the child of a
+ *               fork
+ *   -EAGAIN     the extent is pinned too often by this process, or one of its
+ *               threads is just ending or changing it
  *   -ETIMEDOUT  (memfd only) another process holds a purge and is stopped
+ *   -EBADF      (memfd only) the program has closed the region's descriptors
  *   -EINTR      a signal came while waiting for a purge: not pinned
  * Since: 0.1
  */
+__attribute__((warn_unused_result))
 static inline int pashm_pin(struct pashm_region *region,
 			    struct pashm_handle handle,
 			    enum pashm_verdict *verdict)

@@ -4,6 +4,15 @@
  *
  * All functions return 0 or a negative errno and do not set errno. A region
  * may be used by all threads at once; only pashm_region_close() must come last.
+ *
+ * A program that closes descriptors which are not its own (closefrom) must
+ * close its regions first. If it does not, calls fail with -EBADF and memory is
+ * no longer taken back; whatever has got the descriptors' numbers since is left
+ * alone.
+ *
+ * A child of fork() shares the data that was mapped, but is not a client: there
+ * the region can be closed, or imported again from its descriptor, and all else
+ * fails (pins with -EINVAL).
  */
 #ifndef PASHM_REGION_H
 #define PASHM_REGION_H
@@ -39,7 +48,8 @@ enum pashm_backend {
 /**
  * struct pashm_region_params - how to create a region
  * @length:  bytes; rounded up to pages. Costs nothing until touched
- * @name:    shown in /proc/PID/maps; NULL for none. Copied
+ * @name:    shown in /proc/PID/maps, by memfd as "pashm:NAME"; NULL for none.
+ *           Copied
  * @flags:   PASHM_REGION_*
  * @backend: enum pashm_backend
  *
@@ -81,9 +91,12 @@ struct pashm_region_info {
  *
  * Returns 0, or
  *   -EINVAL        length 0, unknown flag or backend
- *   -EFBIG         length beyond what the backend can hold
+ *   -EFBIG         length beyond what the backend can hold, or (memfd) beyond
+ *                  RLIMIT_FSIZE
  *   -ENAMETOOLONG  name longer than PASHM_REGION_NAME_MAX - 1
  *   -ENOENT, -EACCES, -EPERM  backend MODULE asked for and not available
+ *   -EPROTO        backend MODULE asked for, and the module is of a version that
+ *                  this library does not know
  *   -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread)
  * Thread-safe. Since: 0.1
  */
@@ -103,6 +116,8 @@ int pashm_region_create(const struct pashm_region_params *params,
  *   -EPERM           region was created with PASHM_REGION_SOLE
  *   -EUSERS          too many clients
  *   -EPROTO          version that this library does not know
+ *   -EACCES          (memfd) the file may not be written by this user
+ *   -ETIMEDOUT       (memfd) another process holds a purge and is stopped
  *   -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread)
  * Thread-safe. Since: 0.1
  */
@@ -126,8 +141,9 @@ void pashm_region_close(struct pashm_region *region);
  * The first call maps, later ones return the same address and must ask for
  * the same protection. Length: the region's length.
  *
- * Returns 0, or -EACCES, -EPERM (protection mask), -EBUSY (mapped with another
- * protection), -ENOMEM. Thread-safe. Since: 0.1
+ * Returns 0, or -EINVAL (not readable, or another bit), -EACCES, -EPERM
+ * (protection mask), -EBUSY (mapped with another protection), -ENOMEM.
+ * Thread-safe. Since: 0.1
  */
 int pashm_region_map(struct pashm_region *region, int prot, void **data);
 
@@ -164,7 +180,9 @@ enum pashm_backend pashm_region_backend(const struct pashm_region *region);
  *   -EINVAL  range not in the region, or priority too high
  *   -EBUSY   pinned, or being purged
  *   -ERANGE  an extent reaches across the borders
- *   -EAGAIN, -EACCES, -ENOMEM, -EINTR, -ETIMEDOUT (memfd)
+ *   -EAGAIN  pinned too often, or another thread is changing it
+ *   -EACCES, -ENOMEM, -EINTR, -ETIMEDOUT (memfd)
+ * On one of the last four, some extents inside the range may have ended.
  * Since: 0.1
  */
 int pashm_extent_create(struct pashm_region *region, uint32_t page,
@@ -183,9 +201,12 @@ int pashm_extent_create(struct pashm_region *region, uint32_t page,
  * The pin is dropped. Handles that still name the extent become stale.
  * Unmanaged pages are never purged.
  *
+ * In a region with PASHM_REGION_SOLE, a thread that tries to pin the extent at
+ * the same moment may get -EAGAIN instead of PASHM_STALE.
+ *
  * Returns 0, or -EINVAL (no extent there, unknown flag), -EBUSY (pinned by
- * another client, or more than once), -ERANGE (not pinned), -EACCES, -EINTR,
- * -ETIMEDOUT (memfd). Since: 0.1
+ * another client, or more than once), -ERANGE (not pinned), -EAGAIN (another
+ * thread is changing it), -EACCES, -EINTR, -ETIMEDOUT (memfd). Since: 0.1
  */
 int pashm_extent_destroy(struct pashm_region *region, uint32_t page,
 			 uint32_t flags);
@@ -193,7 +214,7 @@ int pashm_extent_destroy(struct pashm_region *region, uint32_t page,
 /**
  * pashm_region_purge - take all unpinned memory of the region now
  * @region: an open region
- * @freed:  set on success if not NULL: bytes given back
+ * @freed:  set if not NULL, on an error, too: bytes of memory given back
  *
  * Returns 0, or -EACCES (may not write), -EINTR, -ETIMEDOUT (memfd).
  * Thread-safe. Since: 0.1
@@ -205,7 +226,8 @@ int pashm_region_purge(struct pashm_region *region, uint64_t *freed);
  * @region: an open region
  * @info:   filled in; a snapshot
  *
- * Returns 0 or a negative errno of the system. Thread-safe. Since: 0.1
+ * Walks all extents. Returns 0, -ETIMEDOUT (memfd), or another negative errno of
+ * the system. Thread-safe. Since: 0.1
  */
 int pashm_region_info(struct pashm_region *region,
 		      struct pashm_region_info *info);

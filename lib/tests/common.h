@@ -89,6 +89,21 @@ static inline uint64_t purge(struct pashm_region *region)
 	return freed / page_size();
 }
 
+/* What the pressure thread does, in this region alone */
+static inline uint64_t reclaim(struct pashm_region *region, uint64_t pages)
+{
+	uint32_t class, next;
+	uint64_t taken = 0;
+
+	for (class = 0; class < RECLAIM_CLASSES && taken < pages;
+	     class = next) {
+		next = RECLAIM_CLASSES;
+		taken += pashm_reclaim_some(region, pages - taken, class,
+					    &next);
+	}
+	return taken;
+}
+
 static inline uint32_t count_of(struct pashm_region *region, uint32_t page)
 {
 	return pashm_pin_count(region->view.pins[page]);

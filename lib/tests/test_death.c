@@ -164,6 +164,43 @@ static void killed_after_clearing_a_refill_is_not_punched(void **test)
 	unpin(region, victim);
 }
 
+/* Two extents taken together: one is published and refilled, one is not */
+static void die_between_two_extents(struct pashm_region *region)
+{
+	struct memfd_region *m = memfd_region(region);
+	uint64_t *states = region->view.states;
+
+	if (pashm_memfd_lock(m, 0))
+		_exit(2);
+	pashm_memfd_slot_take(m, 8, 8);
+	if (!pashm_memfd_claim(m, 8, states[8]) ||
+	    !pashm_memfd_claim(m, 12, states[12]))
+		_exit(3);
+	pashm_memfd_slot_phase(m, MEMFD_PUNCH);
+	pashm_memfd_punch(m, m->layout.data + 8 * page_size(),
+			  8 * page_size());
+	__atomic_fetch_add(&states[8], PASHM_STATE_GEN_ONE, __ATOMIC_RELEASE);
+	__atomic_fetch_and(&states[8], ~PASHM_STATE_PURGING, __ATOMIC_RELEASE);
+}
+
+static void killed_between_two_extents_only_one_is_punched_again(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_handle first = extent_new(region, 8, 4, 'a');
+	struct pashm_handle second = extent_new(region, 12, 4, 'b');
+
+	unpin(region, first);
+	unpin(region, second);
+	killed_client(pashm_region_fd(region), die_between_two_extents);
+	assert_int_equal(pin(region, first), PASHM_PURGED);
+	memset(pashm_address(region, 8), 'c', 4 * page_size());
+	unpin(region, first);
+	assert_int_equal(pin(region, second), PASHM_PURGED);
+	assert_true(filled(region, 12, 4, 0));
+	assert_true(filled(region, 8, 4, 'c'));
+	unpin(region, second);
+}
+
 /* The claim of a dead purger, pinned by a client before it: must be reverted */
 static void a_pin_before_the_dead_purgers_claim_holds(void **test)
 {
@@ -276,6 +313,7 @@ int main(void)
 		SHARED(killed_half_way_the_purge_is_completed),
 		SHARED(killed_before_clearing_the_purge_is_completed),
 		SHARED(killed_after_clearing_a_refill_is_not_punched),
+		SHARED(killed_between_two_extents_only_one_is_punched_again),
 		SHARED(a_pin_before_the_dead_purgers_claim_holds),
 		BOTH(a_purging_that_nobody_owns_is_cleared),
 		SHARED(a_stopped_purger_makes_the_waiter_time_out),

@@ -195,6 +195,85 @@ static void a_generation_is_never_set_back(void **test)
 	}
 }
 
+/* A head whose length leads out of the region, as another client may write */
+static void a_forged_length_is_refused(void **test)
+{
+	struct pashm_region *region = *test;
+
+	extent_new(region, PAGES - 4, 2, 'a');
+	region->view.states[PAGES - 4] |= PASHM_STATE_LENGTH_MASK;
+	assert_int_equal(pashm_extent_destroy(region, PAGES - 4, 0), -EINVAL);
+	assert_int_equal(pashm_extent_destroy(region, PAGES - 4,
+					      PASHM_EXTENT_DISCARD), -EINVAL);
+	assert_int_equal(purge(region), 0);
+}
+
+static void a_forged_purging_does_not_stand_in_the_way(void **test)
+{
+	struct pashm_region *region = *test;
+
+	unpin(region, extent_new(region, 8, 4, 'a'));
+	region->view.states[8] |= PASHM_STATE_PURGING;
+	assert_int_equal(make(region, 8, 4), 0);
+	assert_int_equal(count_of(region, 8), 1);
+}
+
+static void count_set(struct pashm_region *region, uint32_t page,
+		      uint32_t count)
+{
+	region->view.pins[page] = count << PASHM_PIN_COUNT_SHIFT;
+}
+
+/* A thread may unpin while another has the count frozen */
+static void an_unpin_of_a_frozen_count_is_none_too_many(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_handle handle = extent_new(region, 8, 4, 'a');
+
+	count_set(region, 8, PASHM_COUNT_LIMIT + 2);
+	assert_int_equal(pashm_unpin(region, 8), 0);
+	assert_int_equal(pashm_unpin(region, 8), 0);
+	assert_int_equal(pashm_unpin(region, 8), -ERANGE);
+	assert_int_equal(count_of(region, 8), PASHM_COUNT_LIMIT);
+	count_set(region, 8, PASHM_COUNT_LIMIT / 2);
+	assert_int_equal(pashm_extent_create(region, 8, 4, 3, &handle),
+			 -EAGAIN);
+	assert_int_equal(count_of(region, 8), PASHM_COUNT_LIMIT / 2);
+	count_set(region, 8, PASHM_COUNT_LIMIT / 2 - 1);
+	assert_int_equal(pashm_extent_create(region, 8, 4, 3, &handle), 0);
+	assert_int_equal(count_of(region, 8), PASHM_COUNT_LIMIT / 2);
+}
+
+static void what_is_busy_half_way_ends_nothing(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_handle first = extent_new(region, 2, 2, 'a');
+	struct pashm_handle pinned = extent_new(region, 6, 2, 'b');
+
+	unpin(region, first);
+	assert_int_equal(make(region, 0, 16), -EBUSY);
+	assert_int_equal(count_of(region, 0) + count_of(region, 2), 0);
+	assert_int_equal(count_of(region, 6), 1);
+	assert_int_equal(pin(region, first), PASHM_INTACT);
+	assert_int_equal(pin(region, pinned), PASHM_INTACT);
+}
+
+static void a_new_extent_has_not_been_used_often(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_handle handle = extent_new(region, 0, 1, 'a');
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(pin(region, handle), PASHM_INTACT);
+		unpin(region, handle);
+	}
+	assert_int_equal(region->view.pins[0] >> 8 & 0xff, PASHM_FREQUENCY_MAX);
+	assert_int_equal(pashm_extent_destroy(region, 0, 0), 0);
+	assert_int_equal(make(region, 0, 1), 0);
+	assert_int_equal(region->view.pins[0] >> 8 & 0xff, 0);
+}
+
 static void a_border_far_away_is_found(void **test)
 {
 	struct pashm_region_params params = {
@@ -246,6 +325,11 @@ int main(void)
 		SHARED(another_clients_pin_keeps_an_extent_as_it_is),
 		BOTH(reuse_of_purged_pages_makes_handles_stale),
 		BOTH(a_generation_is_never_set_back),
+		BOTH(a_forged_length_is_refused),
+		BOTH(a_forged_purging_does_not_stand_in_the_way),
+		SOLE(an_unpin_of_a_frozen_count_is_none_too_many),
+		BOTH(what_is_busy_half_way_ends_nothing),
+		BOTH(a_new_extent_has_not_been_used_often),
 		cmocka_unit_test(a_border_far_away_is_found),
 		cmocka_unit_test(table_pages_are_crossed_without_harm),
 	};

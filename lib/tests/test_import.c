@@ -217,6 +217,27 @@ static void garbage_in_the_tables_harms_nobody(void **test)
 	pashm_region_close(other);
 }
 
+/* A range longer than an extent can be is none that a purger has left */
+static void a_forged_record_does_not_make_a_long_walk(void **test)
+{
+	struct pashm_region_params params = {
+		.length = 1ULL << 38, .backend = PASHM_BACKEND_MEMFD,
+		.flags = PASHM_REGION_NO_THREAD,
+	};
+	struct pashm_region *region;
+	struct memfd_region *m;
+
+	(void)test;
+	assert_int_equal(pashm_region_create(&params, &region), 0);
+	m = memfd_region(region);
+	m->purge->pages = PASHM_EXTENT_PAGES_MAX + 1;
+	m->purge->phase = MEMFD_CLAIM;
+	assert_int_equal(purge(region), 0);
+	assert_int_equal(m->purge->phase, MEMFD_IDLE);
+	assert_int_equal(m->purge->violations, 1);
+	pashm_region_close(region);
+}
+
 static void a_forged_directory_invents_no_clients(void **test)
 {
 	struct pashm_region *region = *test;
@@ -248,6 +269,7 @@ int main(void)
 		cmocka_unit_test(impossible_sizes_are_refused),
 		SHARED(a_name_without_an_end_is_cut),
 		SHARED(garbage_in_the_tables_harms_nobody),
+		cmocka_unit_test(a_forged_record_does_not_make_a_long_walk),
 		SHARED(a_forged_directory_invents_no_clients),
 	};
 

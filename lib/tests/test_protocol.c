@@ -153,8 +153,34 @@ static void counts_have_a_limit_at_both_ends(void **test)
 	assert_true(pashm_count_overflows(0xffff));
 	assert_true(pashm_count_underflows(0));
 	assert_false(pashm_count_underflows(1));
-	assert_false(pashm_count_underflows(PASHM_COUNT_LIMIT));
+	assert_false(pashm_count_underflows(PASHM_COUNT_LIMIT - 1));
 	assert_true(pashm_count_underflows(0xffff));
+}
+
+/* As many pins as a freeze allows, frozen, can still end */
+static void a_frozen_count_has_a_limit_at_both_ends_too(void **test)
+{
+	uint32_t most = PASHM_COUNT_LIMIT + PASHM_COUNT_LIMIT / 2;
+
+	(void)test;
+	assert_true(pashm_count_overflows(PASHM_COUNT_LIMIT + 1));
+	assert_true(pashm_count_underflows(PASHM_COUNT_LIMIT));
+	assert_false(pashm_count_underflows(PASHM_COUNT_LIMIT + 1));
+	assert_false(pashm_count_underflows(most));
+	assert_true(pashm_count_underflows(most + 1));
+}
+
+static void no_epoch_ends_in_zero(void **test)
+{
+	uint32_t epoch = 0, next, i;
+
+	(void)test;
+	for (i = 0; i < 100000; i++, epoch = next) {
+		next = pashm_epoch_next(epoch);
+		assert_true(next - epoch <= 2);
+		assert_int_not_equal(next & 0xff, 0);
+	}
+	assert_int_not_equal(pashm_epoch_next(UINT32_MAX) & 0xff, 0);
 }
 
 static void a_count_does_not_touch_the_notes(void **test)
@@ -192,6 +218,8 @@ int main(void)
 		cmocka_unit_test(a_verdict_depends_on_distances_only),
 		cmocka_unit_test(nothing_is_known_of_a_word_without_extent),
 		cmocka_unit_test(counts_have_a_limit_at_both_ends),
+		cmocka_unit_test(a_frozen_count_has_a_limit_at_both_ends_too),
+		cmocka_unit_test(no_epoch_ends_in_zero),
 		cmocka_unit_test(a_count_does_not_touch_the_notes),
 		cmocka_unit_test(the_age_of_a_note_wraps_with_its_byte),
 	};

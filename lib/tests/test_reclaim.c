@@ -37,12 +37,12 @@ static void the_lowest_priority_goes_first(void **test)
 	for (i = 0; i < 8; i++)
 		handles[i] = extent_at(region, i * 8, 7 - i);
 	for (left = 8; left--; ) {
-		assert_int_equal(pashm_reclaim_some(region, 1), 1);
+		assert_int_equal(reclaim(region, 1), 1);
 		for (i = 0; i < 8; i++)
 			assert_int_equal(is_lost(region, handles[i]),
 					 i >= left);
 	}
-	assert_int_equal(pashm_reclaim_some(region, 1), 0);
+	assert_int_equal(reclaim(region, 1), 0);
 }
 
 static void the_longest_unused_goes_first(void **test)
@@ -59,9 +59,9 @@ static void the_longest_unused_goes_first(void **test)
 	epoch_advance(region, 5);
 	assert_int_equal(pin(region, young), PASHM_INTACT);
 	unpin(region, young);
-	assert_int_equal(pashm_reclaim_some(region, 1), 1);
+	assert_int_equal(reclaim(region, 1), 1);
 	assert_true(is_lost(region, old));
-	assert_int_equal(pashm_reclaim_some(region, 1), 1);
+	assert_int_equal(reclaim(region, 1), 1);
 	assert_true(is_lost(region, middle));
 	assert_false(is_lost(region, young));
 }
@@ -79,7 +79,7 @@ static void often_used_counts_as_younger(void **test)
 		unpin(region, often);
 	}
 	epoch_advance(region, 9);
-	assert_int_equal(pashm_reclaim_some(region, 1), 1);
+	assert_int_equal(reclaim(region, 1), 1);
 	assert_true(is_lost(region, once));
 	assert_false(is_lost(region, often));
 }
@@ -91,10 +91,10 @@ static void no_more_is_taken_than_asked_rounded_up_to_extents(void **test)
 
 	for (page = 0; page < PAGES; page += 4)
 		unpin(region, extent_new(region, page, 4, 'a'));
-	assert_int_equal(pashm_reclaim_some(region, 1), 4);
-	assert_int_equal(pashm_reclaim_some(region, 9), 12);
-	assert_int_equal(pashm_reclaim_some(region, PAGES), PAGES - 16);
-	assert_int_equal(pashm_reclaim_some(region, 1), 0);
+	assert_int_equal(reclaim(region, 1), 4);
+	assert_int_equal(reclaim(region, 9), 12);
+	assert_int_equal(reclaim(region, PAGES), PAGES - 16);
+	assert_int_equal(reclaim(region, 1), 0);
 }
 
 static void the_hand_goes_round(void **test)
@@ -107,21 +107,125 @@ static void the_hand_goes_round(void **test)
 		for (page = 0; page < PAGES; page++)
 			extent_at(region, page, 3);
 		for (page = 0; page < PAGES; page += 16)
-			assert_int_equal(pashm_reclaim_some(region, 16), 16);
+			assert_int_equal(reclaim(region, 16), 16);
 	}
 }
 
-static void the_epoch_moves_with_the_volume_taken(void **test)
+static void the_epoch_moves_while_memory_is_replaced(void **test)
 {
 	struct pashm_region *region = *test;
 	const struct pashm_header *header = region->view.header;
-	uint32_t page, first = header->epoch;
+	uint32_t page, first, i;
 
 	for (page = 0; page < PAGES; page++)
 		extent_at(region, page, 3);
-	purge(region);
+	first = header->epoch;
+	for (i = 0; i < PAGES; i += 4)
+		assert_int_equal(reclaim(region, 4), 4);
 	assert_true(header->epoch - first >= 8);
-	assert_true(header->epoch - first <= 32);
+	assert_true(header->epoch - first <= 16);
+}
+
+/* What comes last may be what should go first, wherever the hand is */
+static void a_low_priority_that_comes_later_goes_first(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_handle high[8], low;
+	uint32_t i;
+
+	for (i = 0; i < 8; i++)
+		high[i] = extent_at(region, 8 + i, 5);
+	assert_int_equal(reclaim(region, 1), 1);
+	assert_true(is_lost(region, high[0]));
+	low = extent_at(region, 0, 1);
+	assert_int_equal(reclaim(region, 1), 1);
+	assert_true(is_lost(region, low));
+	for (i = 1; i < 8; i++)
+		assert_false(is_lost(region, high[i]));
+}
+
+static void a_note_is_never_taken_for_none(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_header *header = &memfd_region(region)->header->base;
+	uint32_t page;
+
+	header->epoch = 0x1ff;
+	for (page = 0; page < PAGES; page++)
+		extent_at(region, page, 3);
+	assert_int_equal(purge(region), PAGES);
+	assert_true(header->epoch > 0x1ff);
+	assert_true(header->epoch & 0xff);
+}
+
+static struct pashm_region *watched_new(uint32_t flags)
+{
+	struct pashm_region_params params = {
+		.length = PAGES * page_size(), .backend = PASHM_BACKEND_MEMFD,
+		.flags = flags,
+	};
+	struct pashm_region *region;
+
+	assert_int_equal(pashm_region_create(&params, &region), 0);
+	assert_int_equal(pashm_region_map(region, PROT_READ | PROT_WRITE,
+					  NULL), 0);
+	return region;
+}
+
+/* Who goes first does not depend on the region that it is in */
+static void priorities_hold_across_regions(void **test)
+{
+	struct pashm_region *regions[3];
+	struct pashm_handle low, high[3];
+	int i;
+
+	(void)test;
+	for (i = 0; i < 3; i++) {
+		regions[i] = watched_new(PASHM_REGION_SOLE);
+		high[i] = extent_at(regions[i], 0, 7);
+	}
+	for (i = 0; i < 3; i++) {
+		low = extent_at(regions[i], 8, 0);
+		assert_int_equal(pashm_registry_reclaim(1), 1);
+		assert_true(is_lost(regions[i], low));
+	}
+	for (i = 0; i < 3; i++) {
+		assert_false(is_lost(regions[i], high[i]));
+		pashm_region_close(regions[i]);
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* One of several regions has a purge lock that does not become free */
+static void a_stopped_peer_does_not_stop_the_others_reclaim(void **test)
+{
+	struct pashm_region *stuck = watched_new(0), *free_one;
+	struct pashm_region *peer = region_join(stuck);
+	struct pashm_handle handle;
+	int64_t start;
+	int i;
+
+	(void)test;
+	free_one = watched_new(0);
+	assert_int_equal(pashm_memfd_lock(memfd_region(peer), 0), 0);
+	start = now_ms();
+	for (i = 0; i < 20; i++) {
+		handle = extent_at(free_one, 0, 3);
+		pashm_registry_reclaim(1);
+		assert_true(is_lost(free_one, handle));
+	}
+	assert_true(now_ms() - start < 2000);
+	pashm_memfd_unlock(memfd_region(peer));
+	pashm_region_close(free_one);
+	pashm_region_close(peer);
+	pashm_region_close(stuck);
 }
 
 static void regions_take_turns(void **test)
@@ -206,7 +310,11 @@ int main(void)
 		SHARED(often_used_counts_as_younger),
 		BOTH(no_more_is_taken_than_asked_rounded_up_to_extents),
 		BOTH(the_hand_goes_round),
-		BOTH(the_epoch_moves_with_the_volume_taken),
+		BOTH(the_epoch_moves_while_memory_is_replaced),
+		BOTH(a_low_priority_that_comes_later_goes_first),
+		BOTH(a_note_is_never_taken_for_none),
+		cmocka_unit_test(priorities_hold_across_regions),
+		cmocka_unit_test(a_stopped_peer_does_not_stop_the_others_reclaim),
 		cmocka_unit_test(regions_take_turns),
 		cmocka_unit_test(the_thread_comes_and_goes_with_the_regions),
 #if !defined(__SANITIZE_THREAD__)
