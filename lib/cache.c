@@ -20,29 +20,7 @@
 #include <pashm/cache.h>
 #include <pashm/pool.h>
 #include "backend.h"
-#include "cache_table.h"
-
-#define SHARDS	32U
-
-/* Purges to wait for before a shard is searched, in parts of its entries */
-#define SEARCH_SHARE	4
-#define SEARCH_LEAST	64
-
-/**
- * struct pashm_cache
- * @region: constant, sole
- * @pool:   constant
- * @seed:   of the hash; constant. Keys may come from an adversary
- * @turn:   the shard to evict from next; atomic
- * @shards: by the hash's upper bits
- */
-struct pashm_cache {
-	struct pashm_region *region;
-	struct pashm_pool *pool;
-	uint64_t seed;
-	uint32_t turn;
-	struct cache_shard shards[SHARDS];
-};
+#include "cache_room.h"
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -69,54 +47,12 @@ static uint64_t key_hash(const struct pashm_cache *cache, const void *key,
 
 static struct cache_shard *shard_of(struct pashm_cache *cache, uint64_t hash)
 {
-	return &cache->shards[(hash >> 59) % SHARDS];
+	return &cache->shards[(hash >> 59) % CACHE_SHARDS];
 }
 
 static bool key_is_bad(size_t key_length)
 {
 	return key_length == 0 || key_length > PASHM_CACHE_KEY_MAX;
-}
-
-static uint64_t purges_now(const struct pashm_cache *cache)
-{
-	return __atomic_load_n(&cache->region->view.header->purges,
-			       __ATOMIC_RELAXED);
-}
-
-/*
- * Drop a reference; the last one ends the extent. That can only fail where
- * another process is stopped in the middle of a purge, and a sole region has
- * no other process: so nothing is lost by ignoring it.
- */
-static void entry_put(struct pashm_cache *cache,
-		      struct pashm_cache_entry *entry)
-{
-	/* acq_rel: all readers are done when the last one frees */
-	if (__atomic_sub_fetch(&entry->references, 1, __ATOMIC_ACQ_REL))
-		return;
-	pashm_pool_free(cache->pool, entry->handle);
-	free(entry);
-}
-
-static void entry_list_put(struct pashm_cache *cache,
-			   struct pashm_cache_entry *list)
-{
-	struct pashm_cache_entry *entry;
-
-	while ((entry = list)) {
-		list = entry->chain;
-		entry_put(cache, entry);
-	}
-}
-
-/* Take an entry out of its shard, onto a list that inherits its reference */
-static void entry_unlink(struct cache_shard *shard,
-			 struct pashm_cache_entry *entry,
-			 struct pashm_cache_entry **list)
-{
-	pashm_cache_table_remove(shard, entry);
-	entry->chain = *list;
-	*list = entry;
 }
 
 static void value_set(struct pashm_cache *cache,
@@ -128,107 +64,32 @@ static void value_set(struct pashm_cache *cache,
 	value->entry = entry;
 }
 
-/* Under the shard's lock; entries whose values are gone go onto @list */
-static void shard_search(struct pashm_cache *cache, struct cache_shard *shard,
-			 struct pashm_cache_entry **list)
-{
-	struct pashm_cache_entry *entry, *next;
-
-	shard->purges = purges_now(cache);
-	for (entry = shard->oldest; entry; entry = next) {
-		next = entry->newer;
-		if (pashm_generation(cache->region, entry->handle.page) ==
-		    entry->handle.generation)
-			continue;
-		shard->purged++;
-		entry_unlink(shard, entry, list);
-	}
-}
-
-/*
- * Keeps the number of dead entries in bounds: search when about a quarter of
- * the shard's entries may have died, so that a purge pays for four visits.
- */
-static bool shard_search_is_due(const struct pashm_cache *cache,
-				const struct cache_shard *shard)
-{
-	return purges_now(cache) - shard->purges >
-	       SHARDS * (SEARCH_LEAST + shard->entries / SEARCH_SHARE);
-}
-
-/* Drop all entries that have lost their value; were there any? */
-static bool cache_search(struct pashm_cache *cache)
-{
-	struct pashm_cache_entry *list = NULL;
-	struct cache_shard *shard;
-	uint32_t i;
-
-	for (i = 0; i < SHARDS; i++) {
-		shard = &cache->shards[i];
-		pthread_mutex_lock(&shard->lock);
-		if (purges_now(cache) != shard->purges)
-			shard_search(cache, shard, &list);
-		pthread_mutex_unlock(&shard->lock);
-	}
-	if (!list)
-		return false;
-	entry_list_put(cache, list);
-	return true;
-}
-
-/* Throw out the least recently used entry of the next shard that has any */
-static bool cache_evict(struct pashm_cache *cache)
-{
-	struct pashm_cache_entry *list = NULL;
-	struct cache_shard *shard;
-	uint32_t i, turn;
-
-	for (i = 0; i < SHARDS && !list; i++) {
-		turn = __atomic_fetch_add(&cache->turn, 1, __ATOMIC_RELAXED);
-		shard = &cache->shards[turn % SHARDS];
-		pthread_mutex_lock(&shard->lock);
-		if (shard->oldest) {
-			shard->evicted++;
-			entry_unlink(shard, shard->oldest, &list);
-		}
-		pthread_mutex_unlock(&shard->lock);
-	}
-	if (!list)
-		return false;
-	entry_list_put(cache, list);
-	return true;
-}
-
-/* An extent for a value, at the expense of others if need be */
-static int value_alloc(struct pashm_cache *cache, size_t length,
-		       struct pashm_handle *handle)
-{
-	bool searched = false;
-	int ret;
-
-	for (;;) {
-		ret = pashm_pool_alloc(cache->pool, length,
-				       PASHM_PRIORITY_DEFAULT, 0, handle, NULL);
-		if (ret != -ENOSPC || length > cache->region->length)
-			return ret;
-		if (!searched) {
-			searched = true;
-			if (cache_search(cache))
-				continue;
-		}
-		if (!cache_evict(cache))
-			return ret;
-	}
-}
-
 static int shards_init(struct pashm_cache *cache)
 {
 	uint32_t i;
 	int ret = 0;
 
-	for (i = 0; i < SHARDS && !ret; i++)
+	for (i = 0; i < CACHE_SHARDS && !ret; i++)
 		ret = pashm_cache_table_init(&cache->shards[i]);
 	return ret;
+}
+
+/*
+ * In a child, a thread of the parent may have been at work on the shard: what
+ * cannot be relied on is not freed.
+ */
+static void shard_destroy(struct cache_shard *shard)
+{
+	struct pashm_cache_entry *entry;
+
+	if (!shard->buckets || pthread_mutex_trylock(&shard->lock))
+		return;
+	while ((entry = shard->oldest)) {
+		pashm_cache_table_remove(shard, entry);
+		free(entry);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	pashm_cache_table_free(shard);
 }
 
 PASHM_API void pashm_cache_destroy(struct pashm_cache *cache)
@@ -238,12 +99,15 @@ PASHM_API void pashm_cache_destroy(struct pashm_cache *cache)
 
 	if (!cache)
 		return;
-	for (i = 0; i < SHARDS; i++) {
-		while ((entry = cache->shards[i].oldest)) {
-			pashm_cache_table_remove(&cache->shards[i], entry);
+	for (i = 0; i < CACHE_SHARDS; i++)
+		shard_destroy(&cache->shards[i]);
+	if (!pthread_mutex_trylock(&cache->lock)) {
+		while ((entry = cache->stuck)) {
+			cache->stuck = entry->chain;
 			free(entry);
 		}
-		pashm_cache_table_free(&cache->shards[i]);
+		pthread_mutex_unlock(&cache->lock);
+		pthread_mutex_destroy(&cache->lock);
 	}
 	pashm_pool_destroy(cache->pool);
 	pashm_region_close(cache->region);
@@ -276,6 +140,7 @@ PASHM_API int pashm_cache_create(const struct pashm_cache_params *params,
 	if (!c)
 		return -ENOMEM;
 	memset(c, 0, sizeof(*c));
+	pthread_mutex_init(&c->lock, NULL);
 	/* Without entropy the hash is merely predictable */
 	if (getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK) < 0)
 		c->seed = (uintptr_t)c;
@@ -300,10 +165,13 @@ static int entry_get(struct pashm_cache *cache, struct cache_shard *shard,
 		     struct pashm_cache_entry *entry,
 		     struct pashm_cache_entry **list)
 {
-	enum pashm_verdict verdict;
-	int ret;
+	enum pashm_verdict verdict = PASHM_STALE;
+	int ret = 0;
 
-	ret = pashm_pin(cache->region, entry->handle, &verdict);
+	/* A pin of what was purged would have the pressure looked at */
+	if (pashm_generation(cache->region, entry->handle.page) ==
+	    entry->handle.generation)
+		ret = pashm_pin(cache->region, entry->handle, &verdict);
 	if (ret)
 		return ret;
 	if (verdict == PASHM_INTACT) {
@@ -314,7 +182,7 @@ static int entry_get(struct pashm_cache *cache, struct cache_shard *shard,
 	if (verdict == PASHM_PURGED)
 		pashm_unpin(cache->region, entry->handle.page);
 	shard->purged++;
-	entry_unlink(shard, entry, list);
+	pashm_cache_table_take(shard, entry, list);
 	return -ENOENT;
 }
 
@@ -327,7 +195,7 @@ PASHM_API int pashm_cache_get(struct pashm_cache *cache, const void *key,
 	uint64_t hash;
 	int ret = -ENOENT;
 
-	if (key_is_bad(key_length))
+	if (cache->region->forked || key_is_bad(key_length))
 		return -EINVAL;
 	hash = key_hash(cache, key, key_length);
 	shard = shard_of(cache, hash);
@@ -340,19 +208,24 @@ PASHM_API int pashm_cache_get(struct pashm_cache *cache, const void *key,
 	else
 		shard->hits++;
 	pthread_mutex_unlock(&shard->lock);
-	entry_list_put(cache, list);
+	pashm_cache_entries_put(cache, list);
 	if (!ret)
 		value_set(cache, entry, value);
 	return ret;
 }
 
-PASHM_API void pashm_cache_release(struct pashm_cache *cache,
-				   struct pashm_cache_value *value)
+PASHM_API int pashm_cache_release(struct pashm_cache *cache,
+				  struct pashm_cache_value *value)
 {
-	/* In this order: the extent can only be ended once it is unpinned */
-	pashm_unpin(cache->region, value->entry->handle.page);
-	entry_put(cache, value->entry);
+	struct pashm_cache_entry *entry = value->entry;
+
 	*value = (struct pashm_cache_value){ 0 };
+	if (cache->region->forked || !entry)
+		return -EINVAL;
+	/* In this order: the extent can only be ended once it is unpinned */
+	pashm_unpin(cache->region, entry->handle.page);
+	pashm_cache_entry_put(cache, entry);
+	return 0;
 }
 
 PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
@@ -362,12 +235,12 @@ PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 	struct pashm_cache_entry *entry;
 	int ret;
 
-	if (key_is_bad(key_length) || length == 0)
+	if (cache->region->forked || key_is_bad(key_length) || length == 0)
 		return -EINVAL;
 	entry = malloc(sizeof(*entry) + key_length);
 	if (!entry)
 		return -ENOMEM;
-	ret = value_alloc(cache, length, &entry->handle);
+	ret = pashm_cache_room_alloc(cache, length, &entry->handle);
 	if (ret) {
 		free(entry);
 		return ret;
@@ -381,33 +254,35 @@ PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 	return 0;
 }
 
-PASHM_API void pashm_cache_commit(struct pashm_cache *cache,
-				  struct pashm_cache_value *value, int keep)
+PASHM_API int pashm_cache_commit(struct pashm_cache *cache,
+				 struct pashm_cache_value *value, int keep)
 {
-	struct pashm_cache_entry *entry = value->entry;
-	struct cache_shard *shard = shard_of(cache, entry->hash);
-	struct pashm_cache_entry *old, *list = NULL;
+	struct pashm_cache_entry *old, *entry = value->entry, *list = NULL;
+	struct cache_shard *shard;
 
+	if (cache->region->forked || !entry) {
+		*value = (struct pashm_cache_value){ 0 };
+		return -EINVAL;
+	}
+	shard = shard_of(cache, entry->hash);
 	/* The table's; the writer's becomes a reader's */
 	__atomic_fetch_add(&entry->references, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&shard->lock);
 	old = pashm_cache_table_find(shard, entry->hash, entry->key,
 				     entry->key_length);
 	if (old)
-		entry_unlink(shard, old, &list);
+		pashm_cache_table_take(shard, old, &list);
 	pashm_cache_table_insert(shard, entry);
-	if (shard_search_is_due(cache, shard))
-		shard_search(cache, shard, &list);
+	pashm_cache_room_keep(cache, shard, &list);
 	pthread_mutex_unlock(&shard->lock);
-	entry_list_put(cache, list);
-	if (!keep)
-		pashm_cache_release(cache, value);
+	pashm_cache_entries_put(cache, list);
+	return keep ? 0 : pashm_cache_release(cache, value);
 }
 
-PASHM_API void pashm_cache_abort(struct pashm_cache *cache,
-				 struct pashm_cache_value *value)
+PASHM_API int pashm_cache_abort(struct pashm_cache *cache,
+				struct pashm_cache_value *value)
 {
-	pashm_cache_release(cache, value);
+	return pashm_cache_release(cache, value);
 }
 
 PASHM_API int pashm_cache_put(struct pashm_cache *cache, const void *key,
@@ -421,8 +296,7 @@ PASHM_API int pashm_cache_put(struct pashm_cache *cache, const void *key,
 	if (ret)
 		return ret;
 	memcpy(value.data, data, length);
-	pashm_cache_commit(cache, &value, 0);
-	return 0;
+	return pashm_cache_commit(cache, &value, 0);
 }
 
 PASHM_API int pashm_cache_remove(struct pashm_cache *cache, const void *key,
@@ -432,16 +306,16 @@ PASHM_API int pashm_cache_remove(struct pashm_cache *cache, const void *key,
 	struct cache_shard *shard;
 	uint64_t hash;
 
-	if (key_is_bad(key_length))
+	if (cache->region->forked || key_is_bad(key_length))
 		return -EINVAL;
 	hash = key_hash(cache, key, key_length);
 	shard = shard_of(cache, hash);
 	pthread_mutex_lock(&shard->lock);
 	entry = pashm_cache_table_find(shard, hash, key, key_length);
 	if (entry)
-		entry_unlink(shard, entry, &list);
+		pashm_cache_table_take(shard, entry, &list);
 	pthread_mutex_unlock(&shard->lock);
-	entry_list_put(cache, list);
+	pashm_cache_entries_put(cache, list);
 	return entry ? 0 : -ENOENT;
 }
 
@@ -452,7 +326,9 @@ PASHM_API void pashm_cache_stats(struct pashm_cache *cache,
 	uint32_t i;
 
 	memset(stats, 0, sizeof(*stats));
-	for (i = 0; i < SHARDS; i++) {
+	if (cache->region->forked)
+		return;
+	for (i = 0; i < CACHE_SHARDS; i++) {
 		shard = &cache->shards[i];
 		pthread_mutex_lock(&shard->lock);
 		stats->hits += shard->hits;

@@ -113,6 +113,15 @@ void pashm_cache_table_remove(struct cache_shard *shard,
 	shard->bytes -= entry->length;
 }
 
+void pashm_cache_table_take(struct cache_shard *shard,
+			    struct pashm_cache_entry *entry,
+			    struct pashm_cache_entry **list)
+{
+	pashm_cache_table_remove(shard, entry);
+	entry->chain = *list;
+	*list = entry;
+}
+
 void pashm_cache_table_touch(struct cache_shard *shard,
 			     struct pashm_cache_entry *entry)
 {

@@ -81,6 +81,11 @@ void pashm_cache_table_insert(struct cache_shard *shard,
 void pashm_cache_table_remove(struct cache_shard *shard,
 			      struct pashm_cache_entry *entry);
 
+/* Remove it, onto a list that inherits the table's reference */
+void pashm_cache_table_take(struct cache_shard *shard,
+			    struct pashm_cache_entry *entry,
+			    struct pashm_cache_entry **list);
+
 /* Make it the newest */
 void pashm_cache_table_touch(struct cache_shard *shard,
 			     struct pashm_cache_entry *entry);

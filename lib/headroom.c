@@ -13,17 +13,16 @@
 #include <unistd.h>
 #include "headroom.h"
 
-#define CGROUP_MOUNT	"/sys/fs/cgroup"
-#define PATH_SIZE	512
-
 /* Readings between two looks at where in the hierarchy the process is */
 #define AGE_MAX		64
 
 #define RESERVE_LEAST	(32LL << 20)
+#define RESERVE_MOST	(2LL << 30)
 
 /*
  * What to keep free: an eighth, and enough for the time between two looks, but
- * no more than a quarter of a small control group.
+ * no more than a quarter of a small control group, nor than that time can ever
+ * need on a large machine.
  */
 static int64_t reserve_of(int64_t total)
 {
@@ -31,6 +30,8 @@ static int64_t reserve_of(int64_t total)
 
 	if (bytes < RESERVE_LEAST)
 		bytes = RESERVE_LEAST;
+	if (bytes > RESERVE_MOST)
+		bytes = RESERVE_MOST;
 	return bytes < total / 4 ? bytes : total / 4;
 }
 
@@ -55,110 +56,38 @@ static int64_t number_after(const char *text, const char *key)
 	return found ? strtoll(found + strlen(key), NULL, 10) : -1;
 }
 
+/* More than any machine has: what version 1 says for none */
+#define LIMIT_NONE	(INT64_MAX / 2)
+
 /* A limit; "max" and missing files are none */
 static int64_t limit_read(int fd)
 {
 	char text[32];
+	int64_t limit;
 
 	if (text_read(fd, text, sizeof(text)) || text[0] == 'm')
 		return INT64_MAX;
-	return strtoll(text, NULL, 10);
+	limit = strtoll(text, NULL, 10);
+	return limit < LIMIT_NONE ? limit : INT64_MAX;
 }
 
-static int level_file(const char *directory, const char *name)
+void pashm_headroom_open_at(struct headroom *headroom, const char *meminfo,
+			    const char *self, const char *mount)
 {
-	char path[PATH_SIZE];
-	int length = snprintf(path, sizeof(path), "%s/%s", directory, name);
-
-	if (length < 0 || (size_t)length >= sizeof(path))
-		return -1;
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static void level_close(struct headroom_level *level)
-{
-	const int fds[] = { level->max, level->high, level->current,
-			    level->stat };
-	size_t i;
-
-	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
-}
-
-/* A group without a limit's file is the root, or the controller is off there */
-static int level_open(struct headroom_level *level, const char *directory)
-{
-	level->max = level_file(directory, "memory.max");
-	level->high = level_file(directory, "memory.high");
-	level->current = level_file(directory, "memory.current");
-	level->stat = level_file(directory, "memory.stat");
-	if (level->max >= 0 && level->current >= 0)
-		return 0;
-	level_close(level);
-	return -1;
-}
-
-/* Our place in the unified hierarchy, the line that begins with "0::" */
-int pashm_headroom_cgroup_path(char *path, int size, const char *name)
-{
-	char text[4096], *place, *end;
-	int fd, ret, length;
-
-	fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ret = text_read(fd, text, sizeof(text));
-	close(fd);
-	if (ret)
-		return -1;
-	place = strstr(text, "0::/");
-	if (!place || (place != text && place[-1] != '\n'))
-		return -1;
-	place += strlen("0::");
-	end = strchr(place, '\n');
-	if (end)
-		*end = '\0';
-	length = snprintf(path, (size_t)size, CGROUP_MOUNT "%s%s%s", place,
-			  *name ? "/" : "", name);
-	return length < size ? 0 : -1;
-}
-
-static void levels_close(struct headroom *headroom)
-{
-	while (headroom->count)
-		level_close(&headroom->levels[--headroom->count]);
-}
-
-/* From the own group up; the mount point itself is the root, without limits */
-static void levels_open(struct headroom *headroom)
-{
-	char path[PATH_SIZE], *slash;
-
 	headroom->age = 0;
-	if (pashm_headroom_cgroup_path(path, sizeof(path), ""))
-		return;
-	while (strlen(path) > strlen(CGROUP_MOUNT "/") &&
-	       headroom->count < HEADROOM_LEVELS) {
-		if (!level_open(&headroom->levels[headroom->count], path))
-			headroom->count++;
-		slash = strrchr(path, '/');
-		*slash = '\0';
-	}
+	headroom->meminfo = open(meminfo, O_RDONLY | O_CLOEXEC);
+	pashm_cgroup_open(&headroom->cgroup, self, mount);
 }
 
 void pashm_headroom_open(struct headroom *headroom)
 {
-	*headroom = (struct headroom){
-		.meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC),
-	};
-	levels_open(headroom);
+	pashm_headroom_open_at(headroom, "/proc/meminfo", CGROUP_SELF,
+			       CGROUP_MOUNT);
 }
 
 void pashm_headroom_close(struct headroom *headroom)
 {
-	levels_close(headroom);
+	pashm_cgroup_close(&headroom->cgroup);
 	if (headroom->meminfo >= 0)
 		close(headroom->meminfo);
 }
@@ -177,25 +106,33 @@ static struct slack system_slack(const struct headroom *headroom)
 	available = number_after(text, "MemAvailable:");
 	if (total < 0 || available < 0)
 		return slack_unknown;
-	slack.reserve = reserve_of(total * 1024);
+	slack.total = total * 1024;
+	slack.reserve = reserve_of(slack.total);
 	slack.bytes = available * 1024 - slack.reserve;
 	return slack;
 }
 
-/* Page cache of the group: it goes before anybody is killed */
-static int64_t level_cache(const struct headroom_level *level)
+/*
+ * Page cache of the group: it goes before anybody is killed. Version 1 counts
+ * that of the groups below under other names.
+ */
+static int64_t level_cache(const struct cgroup_level *level)
 {
 	char text[4096];
 	int64_t active, inactive;
 
 	if (text_read(level->stat, text, sizeof(text)))
 		return 0;
-	inactive = number_after(text, "\ninactive_file ");
-	active = number_after(text, "\nactive_file ");
+	inactive = number_after(text, "\ntotal_inactive_file ");
+	active = number_after(text, "\ntotal_active_file ");
+	if (inactive < 0)
+		inactive = number_after(text, "\ninactive_file ");
+	if (active < 0)
+		active = number_after(text, "\nactive_file ");
 	return (inactive > 0 ? inactive : 0) + (active > 0 ? active : 0);
 }
 
-static struct slack level_slack(const struct headroom_level *level)
+static struct slack level_slack(const struct cgroup_level *level)
 {
 	int64_t limit = limit_read(level->max);
 	int64_t high = limit_read(level->high);
@@ -206,6 +143,7 @@ static struct slack level_slack(const struct headroom_level *level)
 		limit = high;
 	if (limit == INT64_MAX || text_read(level->current, text, sizeof(text)))
 		return slack_unknown;
+	slack.total = limit;
 	slack.reserve = reserve_of(limit);
 	slack.bytes = limit - strtoll(text, NULL, 10) - slack.reserve;
 	/* memory.stat is long: read it only where it can make a difference */
@@ -220,11 +158,11 @@ struct slack pashm_headroom_read(struct headroom *headroom)
 	unsigned int i;
 
 	if (++headroom->age > AGE_MAX) {
-		levels_close(headroom);
-		levels_open(headroom);
+		headroom->age = 0;
+		pashm_cgroup_update(&headroom->cgroup);
 	}
-	for (i = 0; i < headroom->count; i++) {
-		found = level_slack(&headroom->levels[i]);
+	for (i = 0; i < headroom->cgroup.count; i++) {
+		found = level_slack(&headroom->cgroup.levels[i]);
 		if (found.bytes < slack.bytes)
 			slack = found;
 	}

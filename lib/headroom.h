@@ -1,59 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * How far this process is from running out of memory: of the machine's, and of
- * what each of its control groups (version 2) may use. Not thread-safe.
+ * what each of its control groups may use. Not thread-safe.
  */
 #ifndef LIB_HEADROOM_H
 #define LIB_HEADROOM_H
 
 #include <stdint.h>
-
-/* Control groups looked at, from the own one upwards */
-#define HEADROOM_LEVELS	8
-
-/**
- * struct headroom_level - one control group; descriptors are -1 where the file
- * is missing, as in the root
- */
-struct headroom_level {
-	int max;
-	int high;
-	int current;
-	int stat;
-};
+#include "cgroup.h"
 
 /**
  * struct headroom
  * @meminfo: /proc/meminfo
- * @levels:  control groups
- * @count:   their number
- * @age:     readings since the control groups were looked up: the process may
- *           be moved
+ * @cgroup:  control groups
+ * @age:     readings since it was looked whether the process was moved
  */
 struct headroom {
 	int meminfo;
-	struct headroom_level levels[HEADROOM_LEVELS];
-	unsigned int count;
+	struct cgroup cgroup;
 	unsigned int age;
 };
 
 void pashm_headroom_open(struct headroom *headroom);
 void pashm_headroom_close(struct headroom *headroom);
 
+/* For tests: with other files than the system's */
+void pashm_headroom_open_at(struct headroom *headroom, const char *meminfo,
+			    const char *self, const char *mount);
+
 /**
  * struct slack - the tightest place
  * @bytes:   that may be used before the reserve is touched; negative: that
  *           should be given back; INT64_MAX if nothing is known
  * @reserve: what is to be kept free there
+ * @total:   all that can be had there
  */
 struct slack {
 	int64_t bytes;
 	int64_t reserve;
+	int64_t total;
 };
 
 struct slack pashm_headroom_read(struct headroom *headroom);
-
-/* The own control group's file @name; its path below the cgroup mount, or -1 */
-int pashm_headroom_cgroup_path(char *path, int size, const char *name);
 
 #endif /* LIB_HEADROOM_H */

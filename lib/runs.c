@@ -185,16 +185,33 @@ static uint32_t first_remove(struct runs *runs, struct run **link,
 	return pages;
 }
 
-void pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages)
+/* @low and @high are what starts below @start and what does not */
+static bool overlaps(const struct run *low, const struct run *high,
+		     uint32_t start, uint32_t pages)
+{
+	while (low && low->right)
+		low = low->right;
+	while (high && high->left)
+		high = high->left;
+	return (low && (uint64_t)low->start + low->pages > start) ||
+	       (high && high->start < (uint64_t)start + pages);
+}
+
+bool pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages)
 {
 	struct run *low, *high;
 	uint32_t before;
 
 	cut(runs->root, start, &low, &high);
+	if (overlaps(low, high, start, pages)) {
+		runs->root = join(low, high);
+		return false;
+	}
 	before = last_remove(runs, &low, start);
 	pages += first_remove(runs, &high, start + pages);
 	low = join(low, node_get(runs, start - before, pages + before));
 	runs->root = join(low, high);
+	return true;
 }
 
 /* The lowest run that is long enough loses its front, or vanishes */
@@ -229,17 +246,18 @@ bool pashm_runs_take(struct runs *runs, uint32_t pages, uint32_t *start)
 	return take(runs, &runs->root, pages, start);
 }
 
-void pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages)
+bool pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages)
 {
 	struct run *low, *high;
-	uint32_t length;
+	uint32_t length, rest;
 
 	cut(runs->root, start, &low, &high);
 	length = first_remove(runs, &high, start);
-	if (length > pages)
-		high = join(node_get(runs, start + pages, length - pages),
-			    high);
+	rest = length >= pages ? length - pages : length;
+	if (rest)
+		high = join(node_get(runs, start + length - rest, rest), high);
 	runs->root = join(low, high);
+	return length >= pages;
 }
 
 uint32_t pashm_runs_take_last(struct runs *runs, uint32_t end)

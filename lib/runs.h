@@ -38,14 +38,20 @@ void pashm_runs_clear(struct runs *runs);
  */
 int pashm_runs_reserve(struct runs *runs, uint64_t count);
 
-/* Add a run that overlaps none; a node has been reserved for it */
-void pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages);
+/*
+ * Add a run; a node has been reserved for it. False if it overlaps another:
+ * then nothing was done, as lost pages are better than pages with two owners.
+ */
+bool pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages);
 
 /* Remove @pages from the front of the lowest run that has as many */
 bool pashm_runs_take(struct runs *runs, uint32_t pages, uint32_t *start);
 
-/* Remove @pages from the front of the run that starts at @start and has them */
-void pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages);
+/*
+ * Remove @pages from the front of the run that starts at @start; false if there
+ * is none, or if it is shorter: then nothing was done
+ */
+bool pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages);
 
 /* Remove the run that ends where @end says, if there is one, and return its
  * length

@@ -79,12 +79,13 @@ struct pashm_cache_stats {
  * @params: what to make; read once. NULL for all defaults
  * @cache:  set on success; the caller frees it with pashm_cache_destroy()
  *
- * Heap: an entry needs 72 bytes and its key, 48 in the allocator, and 8 to 16
+ * Heap: an entry needs 72 bytes and its key, 52 in the allocator, and 8 to 16
  * in the hash table, purged or not. Puts look for purged entries now and then,
  * so that entries without a value do not pile up; there are never more entries
  * than the region has pages.
  *
- * Not inherited over fork: in a child every get fails with -EINVAL.
+ * Not inherited over fork: in a child all functions fail with -EINVAL, the
+ * counters are 0, and only pashm_cache_destroy() makes sense.
  *
  * Returns 0, or -EINVAL (flags), or as pashm_region_create().
  * Since: 0.1
@@ -94,7 +95,10 @@ int pashm_cache_create(const struct pashm_cache_params *params,
 
 /**
  * pashm_cache_destroy - free a cache and all that is in it
- * @cache: may be NULL; all values have been released. Since: 0.1
+ * @cache: may be NULL; all values have been released
+ *
+ * In a child, too; what a thread of the parent was about to change at the time
+ * of the fork is left on the heap then. Since: 0.1
  */
 void pashm_cache_destroy(struct pashm_cache *cache);
 
@@ -111,7 +115,7 @@ void pashm_cache_destroy(struct pashm_cache *cache);
  *
  * Returns 0, or
  *   -ENOENT  not in the cache, or purged: then the entry is gone
- *   -EINVAL  key length
+ *   -EINVAL  key length, in a child
  *   -EAGAIN  too many references to this value
  *   -EINTR, -ETIMEDOUT (memfd): the entry stays
  * Thread-safe. Since: 0.1
@@ -124,10 +128,11 @@ int pashm_cache_get(struct pashm_cache *cache, const void *key,
  * @cache: the cache
  * @value: its members are cleared
  *
- * Thread-safe. Since: 0.1
+ * Returns 0, or -EINVAL: in a child, or @value has been released before, which
+ * is a mistake of the program. Thread-safe. Since: 0.1
  */
-void pashm_cache_release(struct pashm_cache *cache,
-			 struct pashm_cache_value *value);
+int pashm_cache_release(struct pashm_cache *cache,
+			struct pashm_cache_value *value);
 
 /**
  * pashm_cache_put - store a copy of a value
@@ -142,9 +147,13 @@ void pashm_cache_release(struct pashm_cache *cache,
  * used.
  *
  * Returns 0, or
- *   -EINVAL  key length, length 0
+ *   -EINVAL  key length, length 0, in a child
+ *   -EFBIG   more than PASHM_EXTENT_PAGES_MAX pages
  *   -ENOSPC  does not fit, whatever is thrown out
- *   -ENOMEM, -EINTR, -ETIMEDOUT (memfd)
+ *   -EBUSY, -EAGAIN, -ERANGE  somebody has pinned free pages, or made extents,
+ *            through pashm_cache_region()
+ *   -ENOMEM, -EINTR, -EACCES, -ETIMEDOUT (memfd)
+ * Unless it is 0, the key's old value stays; others may have been thrown out.
  * Thread-safe. Since: 0.1
  */
 int pashm_cache_put(struct pashm_cache *cache, const void *key,
@@ -174,20 +183,21 @@ int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
  * @keep:  go on reading it: @value becomes as if got, and is to be released;
  *         otherwise its members are cleared
  *
- * Thread-safe; cannot fail. Since: 0.1
+ * Returns 0, or -EINVAL as pashm_cache_release(); cannot fail otherwise.
+ * Thread-safe. Since: 0.1
  */
-void pashm_cache_commit(struct pashm_cache *cache,
-			struct pashm_cache_value *value, int keep);
+int pashm_cache_commit(struct pashm_cache *cache,
+		       struct pashm_cache_value *value, int keep);
 
 /**
  * pashm_cache_abort - give up a value that was reserved
  * @cache: the cache
  * @value: as reserved; its members are cleared
  *
- * Thread-safe. Since: 0.1
+ * Returns as pashm_cache_release(). Thread-safe. Since: 0.1
  */
-void pashm_cache_abort(struct pashm_cache *cache,
-		       struct pashm_cache_value *value);
+int pashm_cache_abort(struct pashm_cache *cache,
+		      struct pashm_cache_value *value);
 
 /**
  * pashm_cache_remove - drop a key

@@ -11,6 +11,13 @@
  * All functions return 0 or a negative errno and do not set errno. A pool may
  * be used by all threads at once; only pashm_pool_destroy() must come last.
  * Two threads must not free the same object, nor use one that is freed.
+ *
+ * Other clients of the region can make objects lose their contents, or refuse
+ * to be freed, but not make the pool give out a page twice: what it gave out is
+ * on the heap of this process.
+ *
+ * Not inherited over fork: in a child all functions fail with -EINVAL, sizes
+ * and figures are 0, and only pashm_pool_destroy() makes sense.
  */
 #ifndef PASHM_POOL_H
 #define PASHM_POOL_H
@@ -50,11 +57,12 @@ struct pashm_pool_info {
  *          mapped readable and writable by this call. Must outlive the pool
  * @pool:   set on success; the caller frees it with pashm_pool_destroy()
  *
- * Bookkeeping is on the heap of this process: 48 bytes an object.
+ * Bookkeeping is on the heap of this process: up to 52 bytes an object, and 4
+ * bytes of address space a page of the region.
  * Other clients of the region may pin the objects by their handles.
  *
  * Returns 0, or -EACCES, -EPERM (the region cannot be written), -EBUSY (it is
- * mapped in another way), -ENOMEM. Since: 0.1
+ * mapped in another way), -EINVAL (in a child), -ENOMEM. Since: 0.1
  */
 int pashm_pool_create(struct pashm_region *region, struct pashm_pool **pool);
 
@@ -76,10 +84,15 @@ void pashm_pool_destroy(struct pashm_pool *pool);
  * The caller fills the object and ends the pin with pashm_pool_unpin().
  *
  * Returns 0, or
- *   -EINVAL  size 0, priority too high, unknown flag
+ *   -EINVAL  size 0, priority too high, unknown flag, in a child
+ *   -EFBIG   more than PASHM_EXTENT_PAGES_MAX pages
  *   -ENOSPC  no run of pages is long enough: free something
+ *   -EBUSY   somebody has pinned free pages by a stale handle; -EAGAIN the
+ *            same, and just now: try again
+ *   -ERANGE  another client has made extents in the pool's region
+ *   -EACCES  writing was given up by pashm_region_protect()
  *   -ENOMEM, -EINTR, -ETIMEDOUT (memfd)
- * Thread-safe. Since: 0.1
+ * The pool is as it was before. Thread-safe. Since: 0.1
  */
 int pashm_pool_alloc(struct pashm_pool *pool, size_t size, uint32_t priority,
 		     uint32_t flags, struct pashm_handle *handle,
@@ -95,10 +108,12 @@ int pashm_pool_alloc(struct pashm_pool *pool, size_t size, uint32_t priority,
  * Copies of the handle become stale.
  *
  * Returns 0, or
- *   -EINVAL  not in the region
- *   -ESTALE  freed before
+ *   -EINVAL  not in the region, in a child
+ *   -ESTALE  freed before, no object starts there, or another client has
+ *            ended its extent
  *   -EBUSY   pinned
- *   -EAGAIN, -EINTR, -ETIMEDOUT (memfd): the object is what it was before
+ *   -EAGAIN, -EINTR, -EACCES, -ETIMEDOUT (memfd)
+ * If it fails, the object is what it was before.
  * Thread-safe. Since: 0.1
  */
 int pashm_pool_free(struct pashm_pool *pool, struct pashm_handle handle);
@@ -135,7 +150,7 @@ void pashm_pool_info(struct pashm_pool *pool, struct pashm_pool_info *info);
  * @pool:    the pool
  * @handle:  its handle
  * @verdict: as pashm_pin(); the object is not pinned if it is PASHM_STALE
- * @address: set on success if not NULL
+ * @address: set if not NULL, and the object is pinned
  *
  * After PASHM_PURGED the caller refills the object and stores
  * pashm_generation() in its handle. Returns as pashm_pin(). Thread-safe; no
@@ -148,7 +163,7 @@ static inline int pashm_pool_pin(struct pashm_pool *pool,
 	struct pashm_region *region = pashm_pool_region(pool);
 	int ret = pashm_pin(region, handle, verdict);
 
-	if (!ret && address)
+	if (!ret && address && *verdict != PASHM_STALE)
 		*address = pashm_address(region, handle.page);
 	return ret;
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-#include "../headroom.h"
+#include "../cgroup.h"
 #include "psi.h"
 #include "text.h"
 
@@ -48,9 +48,14 @@ static const char *try_figures(const char *path)
 static void read_cgroup(struct psi_source *source, const char *name,
 			const char *(*try)(const char *path))
 {
-	char path[512], *twice;
+	char path[CGROUP_PATH], *twice;
+	struct cgroup cgroup;
+	int ret;
 
-	if (pashm_headroom_cgroup_path(path, sizeof(path), name)) {
+	pashm_cgroup_open(&cgroup, CGROUP_SELF, CGROUP_MOUNT);
+	ret = pashm_cgroup_path(&cgroup, path, sizeof(path), name);
+	pashm_cgroup_close(&cgroup);
+	if (ret) {
 		source->why = "no control group of version 2";
 		return;
 	}

@@ -68,7 +68,7 @@ static void bad_requests_are_refused(void **test)
 	assert_int_equal(pashm_pool_alloc(f->pool, 1, 3, ~0U, &handle, NULL),
 			 -EINVAL);
 	assert_int_equal(pashm_pool_alloc(f->pool, SIZE_MAX, 3, 0, &handle,
-					  NULL), -ENOSPC);
+					  NULL), -EFBIG);
 	assert_int_equal(pashm_pool_alloc(f->pool, PAGES * page_size() + 1, 3,
 					  0, &handle, NULL), -ENOSPC);
 	handle.page = PAGES;
@@ -124,7 +124,7 @@ static void freed_memory_is_the_first_to_go(void **test)
 
 	release(f, gone);
 	assert_int_equal(pashm_pool_unpin(f->pool, kept), 0);
-	assert_int_equal(pashm_reclaim_some(f->region, 1), 4);
+	assert_int_equal(reclaim(f->region, 1), 4);
 	assert_int_equal(pin(f->region, kept), PASHM_INTACT);
 	unpin(f->region, kept);
 }

@@ -43,7 +43,7 @@ static void it_does_what_the_model_does(void **test)
 	(void)test;
 	pashm_runs_init(&runs);
 	assert_int_equal(pashm_runs_reserve(&runs, MODEL), 0);
-	pashm_runs_give(&runs, 0, MODEL);
+	assert_true(pashm_runs_give(&runs, 0, MODEL));
 	memset(is_free, 1, sizeof(is_free));
 	for (i = 0; i < 20000; i++) {
 		seed = seed * 1103515245 + 12345;
@@ -61,8 +61,8 @@ static void it_does_what_the_model_does(void **test)
 		} else if (holding) {
 			uint32_t pick = (seed >> 8) % holding;
 
-			pashm_runs_give(&runs, held[pick].start,
-					held[pick].pages);
+			assert_true(pashm_runs_give(&runs, held[pick].start,
+						    held[pick].pages));
 			memset(is_free + held[pick].start, 1,
 			       held[pick].pages);
 			held[pick] = held[--holding];
@@ -99,12 +99,36 @@ static void a_run_can_be_trimmed_in_front(void **test)
 	pashm_runs_init(&runs);
 	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
 	pashm_runs_give(&runs, 4, 8);
-	pashm_runs_trim(&runs, 4, 3);
+	assert_true(pashm_runs_trim(&runs, 4, 3));
 	assert_true(pashm_runs_take(&runs, 1, &start));
 	assert_int_equal(start, 7);
-	pashm_runs_trim(&runs, 8, 4);
+	assert_true(pashm_runs_trim(&runs, 8, 4));
 	assert_int_equal(runs.count, 0);
 	assert_int_equal(runs.pages, 0);
+	pashm_runs_clear(&runs);
+}
+
+static void pages_never_get_a_second_owner(void **test)
+{
+	struct runs runs;
+
+	(void)test;
+	pashm_runs_init(&runs);
+	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
+	assert_true(pashm_runs_give(&runs, 10, 10));
+	assert_true(pashm_runs_give(&runs, 30, 10));
+	assert_false(pashm_runs_give(&runs, 5, 6));
+	assert_false(pashm_runs_give(&runs, 19, 2));
+	assert_false(pashm_runs_give(&runs, 12, 3));
+	assert_false(pashm_runs_give(&runs, 0, 100));
+	assert_false(pashm_runs_give(&runs, 30, 10));
+	assert_false(pashm_runs_trim(&runs, 10, 11));
+	assert_false(pashm_runs_trim(&runs, 11, 1));
+	assert_int_equal(runs.count, 2);
+	assert_int_equal(runs.pages, 20);
+	assert_true(pashm_runs_give(&runs, 20, 10));
+	assert_int_equal(runs.count, 1);
+	assert_int_equal(runs.pages, 30);
 	pashm_runs_clear(&runs);
 }
 
@@ -114,6 +138,7 @@ int main(void)
 		cmocka_unit_test(it_does_what_the_model_does),
 		cmocka_unit_test(the_last_run_can_be_had_by_its_end),
 		cmocka_unit_test(a_run_can_be_trimmed_in_front),
+		cmocka_unit_test(pages_never_get_a_second_owner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
