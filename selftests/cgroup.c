@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reclaim within a cgroup's limit: unpinned memory goes, pinned memory stays,
+ * nobody is killed.
+ */
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <kselftest_harness.h>
+
+#include "common.h"
+
+#define MIB		(1UL << 20)
+#define LIMIT		"128M"
+#define EXTENT		16UL			/* pages */
+#define PINNED_EVERY	10			/* extents */
+#define RW		(PROT_READ | PROT_WRITE)
+#define OUTER		"/sys/fs/cgroup/pashm"
+#define INNER		OUTER "/inner"
+#define OTHER		OUTER "/other"
+
+FIXTURE(cgroup)
+{
+	int fd;
+	size_t pages;
+};
+
+static void remove_groups(void)
+{
+	int tries;
+
+	for (tries = 0; tries < 50; tries++) {
+		rmdir(INNER);
+		rmdir(OTHER);
+		if (!rmdir(OUTER) || errno == ENOENT)
+			return;
+		usleep(100000);
+	}
+}
+
+FIXTURE_SETUP(cgroup)
+{
+	SKIP_WITHOUT_DEVICE();
+	if (geteuid())
+		SKIP(_exit(255), "only root can make cgroups");
+	remove_groups();
+	if (mkdir(OUTER, 0755))
+		SKIP(_exit(255), "no cgroup v2 at /sys/fs/cgroup");
+	if (file_write(OUTER "/memory.max", LIMIT))
+		SKIP(_exit(255), "no memory controller in cgroup v2");
+	ASSERT_EQ(0, file_write(OUTER "/cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, mkdir(INNER, 0755));
+	ASSERT_EQ(0, mkdir(OTHER, 0755));
+	self->pages = 300 * MIB / PAGE;
+	self->fd = region_create(self->pages, 0);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	close(self->fd);
+	remove_groups();
+}
+
+static uint64_t pattern(size_t extent)
+{
+	return 0x9e3779b97f4a7c15ULL * (extent + 1);
+}
+
+static bool is_pinned(size_t extent)
+{
+	return extent % PINNED_EVERY == 0;
+}
+
+static bool verify_extent(const char *data, size_t extent)
+{
+	size_t page;
+
+	for (page = extent * EXTENT; page < (extent + 1) * EXTENT; page++)
+		if (*(const uint64_t *)(data + page * PAGE) !=
+		    pattern(extent) + page)
+			return false;
+	return true;
+}
+
+static void fill_extent(char *data, size_t extent)
+{
+	size_t page;
+
+	for (page = extent * EXTENT; page < (extent + 1) * EXTENT; page++)
+		*(uint64_t *)(data + page * PAGE) = pattern(extent) + page;
+}
+
+/* Fill @pages through a client of our own; the status of a child */
+static int fill_and_verify(int fd, size_t pages)
+{
+	int client = region_attach(fd, 0);
+	long address = map_at(client, 0, pages * PAGE, RW);
+	char *data = (char *)address;
+	size_t extent;
+
+	if (client < 0 || MAP_FAILED_WITH(address))
+		return 10;
+	for (extent = 0; extent < pages / EXTENT; extent++) {
+		if (region_reshape(client, extent * EXTENT, EXTENT, 0))
+			return 11;
+		fill_extent(data, extent);
+		if (!is_pinned(extent) && region_unpin(client, extent * EXTENT))
+			return 12;
+	}
+	for (extent = 0; extent < pages / EXTENT; extent += PINNED_EVERY)
+		if (!verify_extent(data, extent))
+			return 13;
+	/* Whatever was not reported lost must be there, too */
+	for (extent = 0; extent < pages / EXTENT; extent++) {
+		uint32_t generation = 1, verdict;
+
+		if (is_pinned(extent))
+			continue;
+		if (region_pin(client, extent * EXTENT, &generation, &verdict))
+			return 14;
+		if (verdict == PASHM_INTACT && !verify_extent(data, extent))
+			return 15;
+		if (region_unpin(client, extent * EXTENT))
+			return 16;
+	}
+	return 0;
+}
+
+struct job {
+	const char *group;
+	int fd;
+	size_t pages;
+};
+
+static int enter(const char *group)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	return file_write(path, "0");
+}
+
+static int fill_in_group(void *arg)
+{
+	struct job *job = arg;
+
+	return enter(job->group) ? 1 : fill_and_verify(job->fd, job->pages);
+}
+
+static int create_and_fill(void *arg)
+{
+	struct job *job = arg;
+
+	if (enter(job->group))
+		return 1;
+	job->fd = region_create(job->pages, 0);
+	return job->fd < 0 ? 2 : fill_and_verify(job->fd, job->pages);
+}
+
+static int hog(void *arg)
+{
+	struct job *job = arg;
+	char *memory;
+
+	if (enter(job->group))
+		return 1;
+	memory = mmap(NULL, job->pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS |
+		      MAP_POPULATE, -1, 0);
+	return memory == MAP_FAILED ? 2 : 0;
+}
+
+static long long oom_kills(void)
+{
+	return file_number(OUTER "/memory.events", "oom_kill");
+}
+
+TEST_F_TIMEOUT(cgroup, a_region_larger_than_the_limit_can_be_filled, 120)
+{
+	struct job job = { INNER, self->fd, self->pages };
+
+	ASSERT_EQ(0, in_child(fill_in_group, &job));
+	EXPECT_EQ(0, oom_kills());
+	TH_LOG("purged %llu of 270 MiB",
+	       (unsigned long long)region_info(self->fd).purged / MIB);
+	EXPECT_LT(100 * MIB, region_info(self->fd).purged);
+	EXPECT_EQ(0, region_info(self->fd).violations);
+}
+
+TEST_F_TIMEOUT(cgroup, the_same_holds_twenty_times, 590)
+{
+	struct job job = { INNER, -1, self->pages };
+	int round;
+
+	for (round = 0; round < 20; round++) {
+		ASSERT_EQ(0, in_child(create_and_fill, &job)) {
+			TH_LOG("round %d", round);
+		}
+		ASSERT_EQ(0, oom_kills());
+	}
+}
+
+static int create_in_group(void *arg)
+{
+	struct job *job = arg;
+	int fd;
+
+	if (enter(job->group))
+		return 1;
+	fd = region_create(job->pages, 0);
+	return fd < 0 ? 2 : send_descriptor(job->fd, fd) ? 3 : 0;
+}
+
+TEST_F_TIMEOUT(cgroup, a_region_of_one_group_can_be_filled_from_another, 120)
+{
+	struct job job = { OTHER, -1, self->pages };
+	int pair[2];
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	job.fd = pair[0];
+	ASSERT_EQ(0, in_child(create_in_group, &job));
+	job.fd = receive_descriptor(pair[1]);
+	job.group = INNER;
+	ASSERT_LE(0, job.fd);
+	ASSERT_EQ(0, in_child(fill_in_group, &job));
+	EXPECT_EQ(0, oom_kills());
+	EXPECT_LT(100 * MIB, region_info(job.fd).purged);
+}
+
+TEST_F_TIMEOUT(cgroup, two_groups_fill_one_region_at_once, 240)
+{
+	struct job job = { INNER, self->fd, self->pages / 2 };
+	struct job second = { OTHER, -1, self->pages / 2 };
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(create_and_fill(&second));
+	EXPECT_EQ(0, in_child(fill_in_group, &job));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, oom_kills());
+}
+
+TEST_F_TIMEOUT(cgroup, reclaim_on_request_takes_unpinned_memory, 120)
+{
+	struct job job = { INNER, self->fd, 64 * MIB / PAGE };
+	long address = map_at(self->fd, 0, 64 * MIB, PROT_READ);
+	uint32_t generation = 1, verdict;
+	struct pashm_info info;
+	size_t extent;
+	long ret;
+
+	ASSERT_FALSE(MAP_FAILED_WITH(address));
+	if (access(INNER "/memory.reclaim", W_OK))
+		SKIP(return, "this kernel has no memory.reclaim");
+	ASSERT_EQ(0, in_child(fill_in_group, &job));
+	for (extent = 0; extent < job.pages / EXTENT; extent += 2) {
+		ASSERT_EQ(0, region_pin(self->fd, extent * EXTENT, &generation,
+					&verdict));
+		ASSERT_EQ(PASHM_INTACT, verdict);
+	}
+	/* From 6.4 on a cgroup's reclaim is not told what shrinkers free */
+	ret = file_write(INNER "/memory.reclaim", "16M");
+	info = region_info(self->fd);
+	TH_LOG("asked for 16 MiB of 32: %ld, purged %llu MiB", ret,
+	       (unsigned long long)info.purged / MIB);
+	EXPECT_TRUE(ret == 0 || ret == -EAGAIN);
+	EXPECT_LE(12 * MIB, info.purged);
+	EXPECT_EQ(0, info.swapped);
+	for (extent = 0; extent < job.pages / EXTENT; extent += 2)
+		ASSERT_TRUE(verify_extent((char *)address, extent));
+}
+
+TEST_F_TIMEOUT(cgroup, memory_of_a_removed_group_stays_purgeable, 120)
+{
+	struct job fill = { INNER, self->fd, 100 * MIB / PAGE };
+	struct job take = { OTHER, -1, 90 * MIB / PAGE };
+
+	ASSERT_EQ(0, in_child(fill_in_group, &fill));
+	ASSERT_EQ(0, region_info(self->fd).purged);
+	ASSERT_EQ(0, rmdir(INNER));
+	EXPECT_EQ(0, in_child(hog, &take));
+	EXPECT_EQ(0, oom_kills());
+	EXPECT_LE(60 * MIB, region_info(self->fd).purged);
+}
+
+TEST_F_TIMEOUT(cgroup, pinned_memory_is_not_taken_for_a_neighbour, 120)
+{
+	struct job take = { OTHER, -1, 90 * MIB / PAGE };
+	size_t pages = 100 * MIB / PAGE;
+	struct job fill = { INNER, self->fd, pages };
+	uint32_t generation = 1, verdict;
+	size_t page;
+
+	ASSERT_EQ(0, in_child(fill_in_group, &fill));
+	for (page = 0; page < pages; page += EXTENT) {
+		ASSERT_EQ(0, region_pin(self->fd, page, &generation, &verdict));
+		ASSERT_EQ(PASHM_INTACT, verdict);
+	}
+	/* Nothing is left to take: here, and only here, somebody has to die */
+	EXPECT_EQ(128 + SIGKILL, in_child(hog, &take));
+	EXPECT_EQ(1, oom_kills());
+	EXPECT_EQ(0, region_info(self->fd).purged);
+}
+
+TEST_HARNESS_MAIN
