@@ -288,6 +288,17 @@ TEST_F(pin, unpin_stops_at_what_is_not_pinned)
 	EXPECT_EQ(0, count_of(self, 3));
 }
 
+TEST_F(pin, a_struct_that_cannot_be_answered_pins_nothing)
+{
+	struct pashm_pin *args = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*args = self->args;
+	ASSERT_EQ(0, mprotect(args, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, command(self->fd, PASHM_IOC_PIN, args));
+	EXPECT_EQ(0, region_info(self->fd).pinned_extents);
+}
+
 TEST_F(pin, unpin_of_a_forged_count_is_erange)
 {
 	static const uint32_t counts[] = { PASHM_COUNT_LIMIT, 0xc001, 0xffff };
