@@ -17,7 +17,7 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli check demo style clean
+.PHONY: help modules lib cli check demo bench style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -61,6 +61,9 @@ check: ## run all tests in VMs (KERNEL="6.1 6.12", TESTS=PATTERN)
 demo: ## watch a cache give its memory back, in a VM
 	@scripts/setup demo
 	@scripts/demo
+
+bench: ## print what pins and empty regions cost
+	@scripts/bench $(if $(KERNEL),--kernel "$(KERNEL)")
 
 style: ## checkpatch and the tree's own rules
 	@scripts/style
