@@ -37,10 +37,12 @@
 #define STALL_TRIGGER	"some 150000 2000000"
 
 #define STEP_BYTES	(8LL << 20)
+/* What is missing is taken at once up to here: each step costs sweeps */
+#define TAKE_BYTES	(64LL << 20)
 #define FILL_BYTES_MS	(1536LL << 10)		/* a fast memset, per ms */
 #define NAP_LEAST_MS	10
 #define NAP_MOST_MS	200
-#define NAP_FUTILE_MS	1000
+#define NAP_FUTILE_MS	200
 /* With this part of all memory to spare, and nobody here who uses any */
 #define NAP_IDLE_MS	1000
 #define IDLE_SHARE	4
@@ -110,14 +112,14 @@ static struct slack look(struct pressure *pressure)
 	return slack;
 }
 
-/* Take back @bytes, at most a step. Returns the number taken. */
+/* Take back @bytes, at most what one sweep should. Returns the number taken. */
 static int64_t take(int64_t bytes)
 {
 	int64_t page = sysconf(_SC_PAGESIZE);
 	uint64_t pages;
 
-	if (bytes > STEP_BYTES)
-		bytes = STEP_BYTES;
+	if (bytes > TAKE_BYTES)
+		bytes = TAKE_BYTES;
 	pages = (uint64_t)((bytes + page - 1) / page);
 	return (int64_t)pashm_registry_reclaim(pages) * page;
 }

@@ -29,7 +29,7 @@
  * stopped, or hold the lock to harm us: wait for them no longer than an honest
  * holder needs to make room, and not at all for a while after that was in vain.
  */
-#define PATIENCE_MS	5
+#define PATIENCE_MS	20
 #define SULK_MS		200
 
 /* Lowest goes first: by priority, then oldest first */
@@ -120,18 +120,21 @@ static void round_visit(struct memfd_region *m, struct round *round,
 	if (pashm_memfd_pinned_or_age(m, extent->page, epoch, &age))
 		return;
 	class = victim_class(extent->state, age);
-	/* Look only where that can matter: it may be a system call */
-	if (class > round->most && class >= round->next)
+	/*
+	 * Whether memory is there costs a system call: not asked of what is
+	 * only counted. A class that turns out to be empty costs a sweep.
+	 */
+	if (class > round->most) {
+		if (class < round->next)
+			round->next = class;
 		return;
+	}
 	/* Not resident: no generation is spent on what cannot be lost */
 	if (!pashm_memfd_walk_resident(m, walk, extent) ||
 	    (!round->swapped &&
 	     !pashm_memfd_incore(m, extent->page, extent->pages)))
 		return;
-	if (class <= round->most)
-		run_add(m, round, extent);
-	else
-		round->next = class;
+	run_add(m, round, extent);
 }
 
 /*

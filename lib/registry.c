@@ -30,6 +30,9 @@
  * struct registry
  * @lock:     guards all members, and @next, @busy, @linked and @watched of the
  *            regions
+ * @reclaim:  one thread of the process reclaims at a time, the others wait:
+ *            from a region's purge lock they would be turned away as from a
+ *            peer that is stopped. Taken before @lock and all that a region has
  * @idle:     signalled when a region's @busy drops to 0
  * @first:    list of open regions
  * @turn:     where the next reclaim starts: moves on, so that regions take
@@ -39,6 +42,7 @@
  */
 static struct registry {
 	pthread_mutex_t lock;
+	pthread_mutex_t reclaim;
 	pthread_cond_t idle;
 	struct pashm_region *first;
 	unsigned int turn;
@@ -46,6 +50,7 @@ static struct registry {
 	struct pressure *pressure;
 } registry = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.reclaim = PTHREAD_MUTEX_INITIALIZER,
 	.idle = PTHREAD_COND_INITIALIZER,
 };
 
@@ -67,6 +72,8 @@ static void fork_child(void)
 {
 	struct pashm_region *region;
 
+	/* Who held it is not here */
+	pthread_mutex_init(&registry.reclaim, NULL);
 	for (region = registry.first; region; region = region->next) {
 		region->forked = true;
 		region->busy = 0;
@@ -216,7 +223,10 @@ uint64_t pashm_registry_reclaim(uint64_t pages)
 	struct pashm_region *region;
 	unsigned int i, users, turn;
 	uint64_t taken = 0;
+	int cancel;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	pthread_mutex_lock(&registry.reclaim);
 	pthread_mutex_lock(&registry.lock);
 	users = registry.users;
 	turn = registry.turn++;
@@ -232,5 +242,7 @@ uint64_t pashm_registry_reclaim(uint64_t pages)
 			region_put(region);
 		}
 	}
+	pthread_mutex_unlock(&registry.reclaim);
+	pthread_setcancelstate(cancel, NULL);
 	return taken;
 }
