@@ -12,7 +12,7 @@
 #include "common.h"
 
 #define MIB		(1UL << 20)
-#define LIMIT		"128M"
+#define LIMIT		128			/* units, see below */
 #define EXTENT		16UL			/* pages */
 #define PINNED_EVERY	10			/* extents */
 #define RW		(PROT_READ | PROT_WRITE)
@@ -36,6 +36,18 @@ static bool kernel_is_before(int major, int minor)
 	return is[0] < major || (is[0] == major && is[1] < minor);
 }
 
+/*
+ * Memory is counted in units of 1 MiB, or less where $PASHM_TEST_SCALE asks for
+ * less work. A quarter is the least for which a limit is more than the kernel's
+ * own overhead.
+ */
+static size_t units(size_t count)
+{
+	long quarters = scaled(4);
+
+	return count * MIB / 4 * (quarters > 4 ? 4 : quarters);
+}
+
 static void remove_groups(void)
 {
 	int tries;
@@ -51,18 +63,21 @@ static void remove_groups(void)
 
 FIXTURE_SETUP(cgroup)
 {
+	char limit[32];
+
 	SKIP_WITHOUT_DEVICE();
 	if (geteuid())
 		SKIP(_exit(255), "only root can make cgroups");
 	remove_groups();
 	if (mkdir(OUTER, 0755))
 		SKIP(_exit(255), "no cgroup v2 at /sys/fs/cgroup");
-	if (file_write(OUTER "/memory.max", LIMIT))
+	snprintf(limit, sizeof(limit), "%zu", units(LIMIT));
+	if (file_write(OUTER "/memory.max", limit))
 		SKIP(_exit(255), "no memory controller in cgroup v2");
 	ASSERT_EQ(0, file_write(OUTER "/cgroup.subtree_control", "+memory"));
 	ASSERT_EQ(0, mkdir(INNER, 0755));
 	ASSERT_EQ(0, mkdir(OTHER, 0755));
-	self->pages = 300 * MIB / PAGE;
+	self->pages = units(300) / PAGE;
 	self->fd = region_create(self->pages, 0);
 	ASSERT_LE(0, self->fd);
 }
@@ -192,9 +207,10 @@ TEST_F_TIMEOUT(cgroup, a_region_larger_than_the_limit_can_be_filled, 120)
 
 	ASSERT_EQ(0, in_child(fill_in_group, &job));
 	EXPECT_EQ(0, oom_kills());
-	TH_LOG("purged %llu of 270 MiB",
-	       (unsigned long long)region_info(self->fd).purged / MIB);
-	EXPECT_LT(100 * MIB, region_info(self->fd).purged);
+	TH_LOG("purged %llu of %zu MiB",
+	       (unsigned long long)region_info(self->fd).purged / MIB,
+	       units(270) / MIB);
+	EXPECT_LT(units(100), region_info(self->fd).purged);
 	EXPECT_EQ(0, region_info(self->fd).violations);
 }
 
@@ -203,7 +219,7 @@ TEST_F_TIMEOUT(cgroup, the_same_holds_twenty_times, 590)
 	struct job job = { INNER, -1, self->pages };
 	int round;
 
-	for (round = 0; round < 20; round++) {
+	for (round = 0; round < scaled(20); round++) {
 		ASSERT_EQ(0, in_child(create_and_fill, &job)) {
 			TH_LOG("round %d", round);
 		}
@@ -235,7 +251,7 @@ TEST_F_TIMEOUT(cgroup, a_region_of_one_group_can_be_filled_from_another, 120)
 	ASSERT_LE(0, job.fd);
 	ASSERT_EQ(0, in_child(fill_in_group, &job));
 	EXPECT_EQ(0, oom_kills());
-	EXPECT_LT(100 * MIB, region_info(job.fd).purged);
+	EXPECT_LT(units(100), region_info(job.fd).purged);
 }
 
 TEST_F_TIMEOUT(cgroup, two_groups_fill_one_region_at_once, 240)
@@ -255,10 +271,11 @@ TEST_F_TIMEOUT(cgroup, two_groups_fill_one_region_at_once, 240)
 
 TEST_F_TIMEOUT(cgroup, reclaim_on_request_takes_unpinned_memory, 120)
 {
-	struct job job = { INNER, self->fd, 64 * MIB / PAGE };
-	long address = map_at(self->fd, 0, 64 * MIB, PROT_READ);
+	struct job job = { INNER, self->fd, units(64) / PAGE };
+	long address = map_at(self->fd, 0, units(64), PROT_READ);
 	uint32_t generation = 1, verdict;
 	struct pashm_info info;
+	char wanted[32];
 	size_t extent;
 	long ret;
 
@@ -271,18 +288,20 @@ TEST_F_TIMEOUT(cgroup, reclaim_on_request_takes_unpinned_memory, 120)
 					&verdict));
 		ASSERT_EQ(PASHM_INTACT, verdict);
 	}
-	ret = file_write(INNER "/memory.reclaim", "16M");
+	snprintf(wanted, sizeof(wanted), "%zu", units(16));
+	ret = file_write(INNER "/memory.reclaim", wanted);
 	info = region_info(self->fd);
-	TH_LOG("asked for 16 MiB of 32: %ld, purged %llu MiB", ret,
+	TH_LOG("asked for half of %zu MiB: %ld, purged %llu MiB",
+	       units(32) / MIB, ret,
 	       (unsigned long long)info.purged / MIB);
-	EXPECT_LE(12 * MIB, info.purged);
+	EXPECT_LE(units(12), info.purged);
 	/*
 	 * 6.12 credits what shrinkers free to reclaim of the whole machine
 	 * only, so a cgroup's may go on, and say that it has found too little.
 	 */
 	if (kernel_is_before(6, 4)) {
 		EXPECT_EQ(0, ret);
-		EXPECT_GT(32 * MIB, info.purged);
+		EXPECT_GT(units(32), info.purged);
 	} else {
 		EXPECT_TRUE(ret == 0 || ret == -EAGAIN);
 	}
@@ -293,21 +312,21 @@ TEST_F_TIMEOUT(cgroup, reclaim_on_request_takes_unpinned_memory, 120)
 
 TEST_F_TIMEOUT(cgroup, memory_of_a_removed_group_stays_purgeable, 120)
 {
-	struct job fill = { INNER, self->fd, 100 * MIB / PAGE };
-	struct job take = { OTHER, -1, 90 * MIB / PAGE };
+	struct job fill = { INNER, self->fd, units(100) / PAGE };
+	struct job take = { OTHER, -1, units(90) / PAGE };
 
 	ASSERT_EQ(0, in_child(fill_in_group, &fill));
 	ASSERT_EQ(0, region_info(self->fd).purged);
 	ASSERT_EQ(0, rmdir(INNER));
 	EXPECT_EQ(0, in_child(hog, &take));
 	EXPECT_EQ(0, oom_kills());
-	EXPECT_LE(60 * MIB, region_info(self->fd).purged);
+	EXPECT_LE(units(60), region_info(self->fd).purged);
 }
 
 TEST_F_TIMEOUT(cgroup, pinned_memory_is_not_taken_for_a_neighbour, 120)
 {
-	struct job take = { OTHER, -1, 90 * MIB / PAGE };
-	size_t pages = 100 * MIB / PAGE;
+	struct job take = { OTHER, -1, units(90) / PAGE };
+	size_t pages = units(100) / PAGE;
 	struct job fill = { INNER, self->fd, pages };
 	uint32_t generation = 1, verdict;
 	size_t page;

@@ -264,6 +264,18 @@ static inline long environment_number(const char *name, long fallback)
 	return text && *text ? atol(text) : fallback;
 }
 
+/*
+ * @count, or as much of it as $PASHM_TEST_SCALE says: a factor such as 0.1 for
+ * a kernel that checks itself, or 10 for a long run. At least 1.
+ */
+static inline long scaled(long count)
+{
+	const char *text = getenv("PASHM_TEST_SCALE");
+	double factor = text && *text ? strtod(text, NULL) : 1;
+
+	return factor * count < 1 ? 1 : (long)(factor * count);
+}
+
 /* xorshift: cheap, seeded by the caller, never 0 */
 static inline uint64_t random_next(uint64_t *seed)
 {

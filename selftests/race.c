@@ -2,7 +2,7 @@
 /*
  * One extent, one thread that pins it as fast as it can, one that purges it as
  * fast as it can: the two halves of the handshake meet as often as possible.
- * $PASHM_RACE_SECONDS (10) is the time for each case.
+ * Each case takes 10 s, times $PASHM_TEST_SCALE.
  */
 #include <pthread.h>
 #include <time.h>
@@ -93,7 +93,7 @@ static void race(struct __test_metadata *_metadata,
 		 struct _test_data_race *self, unsigned int looks,
 		 unsigned int pause)
 {
-	time_t end = time(NULL) + environment_number("PASHM_RACE_SECONDS", 10);
+	time_t end = time(NULL) + scaled(10);
 	uint64_t seed = 88172645463325252ULL, round;
 	enum pashm_verdict verdict;
 	volatile unsigned int spin;

@@ -3,7 +3,7 @@
  * Several processes with several threads each use one region under purge
  * storms, and verify every byte against a ledger outside of it.
  *
- * $PASHM_STRESS_SECONDS (60) is the time for each backend. As root the workers
+ * Each backend takes 60 s, times $PASHM_TEST_SCALE. As root the workers
  * of the module's turn are in a cgroup smaller than the region, so that their
  * own faults reclaim it.
  */
@@ -90,7 +90,7 @@ FIXTURE_SETUP(stress)
 	unsigned int i;
 
 	SKIP_WITHOUT_BACKEND(variant->backend);
-	self->seconds = environment_number("PASHM_STRESS_SECONDS", 60);
+	self->seconds = scaled(60);
 	self->ledger = mmap(NULL, sizeof(*self->ledger), RW,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->ledger);
