@@ -431,6 +431,10 @@ memfd_cases() {
 }
 
 unsigned_cases() {
+	if [ ! -e /sys/module/module/parameters/sig_enforce ]; then
+		result ok 'an unsigned module # SKIP the kernel knows no signatures'
+		return
+	fi
 	ctl load --file "$ko"
 	expect 'an unsigned module where a signature is required' 1 \
 		"refuses the module's signature" 'Secure Boot' 'sign it'
@@ -438,7 +442,11 @@ unsigned_cases() {
 
 locked_cases() {
 	if [ ! -e /sys/kernel/security/lockdown ]; then
-		mount -t securityfs security /sys/kernel/security
+		mount -t securityfs security /sys/kernel/security 2>/dev/null
+	fi
+	if [ ! -e /sys/kernel/security/lockdown ]; then
+		result ok 'an unsigned module # SKIP the kernel knows no lockdown'
+		return
 	fi
 	ctl load --file "$ko"
 	expect 'an unsigned module under lockdown' 1 'Secure Boot' 'sign it'
