@@ -17,7 +17,7 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli check demo bench style clean
+.PHONY: help modules lib cli check check-debug coverage demo bench style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -57,6 +57,15 @@ cli: lib ## build pashmctl
 check: ## run all tests in VMs (KERNEL="6.1 6.12", TESTS=PATTERN)
 	@scripts/check $(if $(KERNEL),--kernel "$(KERNEL)") \
 		$(if $(TESTS),--tests "$(TESTS)")
+
+# kernel: 6.1-kasan, or 6.1-kcsan and others that scripts/kernel lists
+check-debug: ## run the VM tests on a kernel that checks itself
+	@scripts/setup check debug
+	@scripts/check --no-host --kernel "$(or $(KERNEL),6.1-kasan)" \
+		$(if $(TESTS),--tests "$(TESTS)")
+
+coverage: ## print which lines and branches of the module the tests reach
+	@scripts/coverage $(if $(TESTS),--tests "$(TESTS)")
 
 demo: ## watch a cache give its memory back, in a VM
 	@scripts/setup demo
