@@ -222,23 +222,6 @@ revert:
 	return ret;
 }
 
-static int pashm_reshape_slot(struct pashm_reshaping *r)
-{
-	struct pashm_slots *slots = &r->client->region->slots;
-	int tries, slot, ret;
-
-	for (tries = 0; tries < PASHM_TRIES; tries++) {
-		slot = pashm_slot_reserve(slots, r->start, r->length,
-					  PASHM_PURGER_REQUEST);
-		if (slot != -EBUSY)
-			return slot;
-		ret = pashm_slot_wait(slots, r->start, r->length);
-		if (ret)
-			return ret;
-	}
-	return -EBUSY;
-}
-
 static int pashm_reshape_validate(struct pashm_reshaping *r,
 				  const struct pashm_reshape *args)
 {
@@ -262,6 +245,7 @@ static int pashm_reshape_validate(struct pashm_reshaping *r,
 
 int pashm_reshape_range(struct pashm_client *client, struct pashm_reshape *args)
 {
+	struct pashm_slots *slots = &client->region->slots;
 	struct pashm_reshaping r = {
 		.client = client,
 		.freeing = args->flags & PASHM_RESHAPE_FREE,
@@ -279,13 +263,13 @@ int pashm_reshape_range(struct pashm_client *client, struct pashm_reshape *args)
 		if (ret)
 			return ret;
 	}
-	slot = pashm_reshape_slot(&r);
+	slot = pashm_slot_queue(slots, r.start, r.length);
 	ret = slot < 0 ? slot : pashm_reshape_locked(&r, args);
 	/* Made: keep the pin. Freed: the caller's one pin ends */
 	if (r.freeing ? !ret : !!ret)
 		pashm_count_lower(r.pin);
 	if (slot >= 0)
-		pashm_slot_release(&client->region->slots, slot);
+		pashm_slot_release(slots, slot);
 	args->generation = pashm_state_generation(atomic64_read(r.state));
 	return ret;
 }

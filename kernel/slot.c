@@ -33,14 +33,17 @@ static bool pashm_slot_overlaps(struct pashm_slots *slots, unsigned long start,
 	return false;
 }
 
-/* A slot number; -EBUSY: overlaps one in flight; -EAGAIN: all are taken */
+/*
+ * A slot number; -EBUSY: overlaps one that is taken, unless the caller is going
+ * to queue behind that; -EAGAIN: all are taken.
+ */
 static int pashm_slot_try(struct pashm_slots *slots, unsigned long start,
-			  unsigned long end, int limit)
+			  unsigned long end, int limit, bool queue)
 {
 	int i, ret = -EAGAIN;
 
 	spin_lock(&slots->lock);
-	if (pashm_slot_overlaps(slots, start, end, U64_MAX)) {
+	if (!queue && pashm_slot_overlaps(slots, start, end, U64_MAX)) {
 		ret = -EBUSY;
 		goto unlock;
 	}
@@ -75,13 +78,14 @@ int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
 	if (reclaim)
 		wait_event_timeout(slots->wait,
 				   (slot = pashm_slot_try(slots, start, end,
-							  limit)) != -EAGAIN,
-				   PASHM_SLOT_TIMEOUT);
+							  limit, false)) !=
+				   -EAGAIN, PASHM_SLOT_TIMEOUT);
 	else
 		killed = wait_event_killable(slots->wait,
 					     (slot = pashm_slot_try(slots,
 								    start, end,
-								    limit)) !=
+								    limit,
+								    false)) !=
 					     -EAGAIN);
 	return killed ? -EINTR : slot;
 }
@@ -124,6 +128,34 @@ int pashm_slot_wait(struct pashm_slots *slots, unsigned long start,
 						       start + length, now)))
 		return -EINTR;
 	return 0;
+}
+
+/*
+ * Take a slot and wait for one's turn: until all that overlap and were taken
+ * before are given up. In the order of arrival, so that whoever comes again and
+ * again cannot keep another one out. Returns the slot or -EINTR.
+ */
+int pashm_slot_queue(struct pashm_slots *slots, unsigned long start,
+		     unsigned long length)
+{
+	unsigned long end = start + length;
+	int slot, killed;
+
+	might_sleep();
+	killed = wait_event_killable(slots->wait,
+				     (slot = pashm_slot_try(slots, start, end,
+							    PASHM_SLOTS_REQUEST,
+							    true)) != -EAGAIN);
+	if (killed)
+		return -EINTR;
+	/* Ours: nobody else writes this slot until we give it up */
+	if (!wait_event_interruptible(slots->wait,
+				      pashm_slot_passed(slots, start, end,
+							slots->slot[slot].serial -
+							1)))
+		return slot;
+	pashm_slot_release(slots, slot);
+	return -EINTR;
 }
 
 /* How many slots have ended, or U64_MAX if none is in flight */

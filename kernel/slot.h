@@ -27,9 +27,11 @@ enum pashm_purger {
  * @slot:   ranges of pages; @serial 0 means free
  *
  * A slot is reserved before the claim and given up after the publication or the
- * revert. Its holder never allocates memory with reclaim and never waits for
- * another slot. A client can make its own requests slow; so they can take only
- * some of the slots, and reclaim waits for a bounded time.
+ * revert. Its holder never allocates memory with reclaim. Of two that overlap,
+ * the one with the higher serial waits for the other and has touched nothing
+ * yet; apart from that no holder waits for another slot. A client can make its
+ * own requests slow; so they can take only some of the slots, and reclaim waits
+ * for a bounded time.
  */
 struct pashm_slots {
 	spinlock_t lock;	/* all below; taken in reclaim */
@@ -46,6 +48,8 @@ struct pashm_slots {
 void pashm_slots_init(struct pashm_slots *slots);
 int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
 		       unsigned long length, enum pashm_purger purger);
+int pashm_slot_queue(struct pashm_slots *slots, unsigned long start,
+		     unsigned long length);
 void pashm_slot_release(struct pashm_slots *slots, int slot);
 int pashm_slot_wait(struct pashm_slots *slots, unsigned long start,
 		    unsigned long length);

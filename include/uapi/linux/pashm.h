@@ -30,11 +30,10 @@
  *   PROT     EINVAL adds a bit that was taken away before; EACCES the whole
  *            region meant, and this descriptor may not write
  *   RESHAPE  EPERM as PIN; EACCES this descriptor may not write; EBUSY pinned
- *            by another client, or being purged, or (FREE) pinned more than
- *            once by the caller; EAGAIN as PIN; EINTR a signal came, nothing
- *            has changed; ERANGE an extent reaches across the borders of the
- *            range, or (FREE) the caller has not pinned it; EINVAL (FREE) no
- *            extent starts there
+ *            by another client, or (FREE) more than once by the caller; EAGAIN
+ *            as PIN; EINTR a signal came, nothing has changed; ERANGE an extent
+ *            reaches across the borders of the range, or (FREE) the caller has
+ *            not pinned it; EINVAL (FREE) no extent starts there
  */
 #ifndef _UAPI_LINUX_PASHM_H
 #define _UAPI_LINUX_PASHM_H
