@@ -42,7 +42,8 @@ modules: ## build pashm.ko into build/VERSION/ (W=1, C=2 as in kbuild)
 	mkdir -p "$$build" && \
 	cp -rsf $(CURDIR)/Kbuild $(CURDIR)/kernel $(CURDIR)/include "$$build" && \
 	find "$$build" -xtype l -delete && \
-	$(MAKE) -C '$(KDIR)' M="$$build" $(no_btf) modules && \
+	scripts/kernel enter '$(KDIR)' \
+		$(MAKE) -C '$(KDIR)' M="$$build" $(no_btf) modules && \
 	echo "built $(BUILD)/$$release/pashm.ko"
 
 # Type information wants pahole, which no one needs to build or load a module.

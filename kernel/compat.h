@@ -2,15 +2,19 @@
 /*
  * All differences between the supported kernels, and nothing else.
  *
- * Supported: 6.1 to 6.12, 64-bit, little-endian.
+ * Supported: 6.1 to 6.12, 7.2 and 7.3, 64-bit, little-endian. Tested on the
+ * cloud kernels of Debian: 6.1, 6.12, 7.2 and 7.3, and 6.12 also on arm64. What
+ * changed between 6.12 and 7.2 is said to be 7.2's.
  */
 #ifndef PASHM_COMPAT_H
 #define PASHM_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/list_lru.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/shmem_fs.h>
 #include <linux/shrinker.h>
 #include <linux/swap.h>
 #include <linux/version.h>
@@ -18,8 +22,12 @@
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "pashm needs Linux 6.1 or newer"
 #endif
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#error "pashm supports Linux up to 6.12; newer kernels are not tested yet"
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#error "pashm supports Linux 6.1 to 6.12, 7.2 and 7.3; those between are not tested"
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
+#error "pashm supports Linux up to 7.3; newer kernels are not tested yet"
 #endif
 #if !defined(CONFIG_64BIT) || !defined(CONFIG_SHMEM) || defined(__BIG_ENDIAN)
 #error "pashm needs a 64-bit little-endian kernel with CONFIG_SHMEM"
@@ -43,6 +51,48 @@ static inline void pashm_vm_flags_clear(struct vm_area_struct *vma,
 	vm_flags_clear(vma, flags);
 #else
 	vma->vm_flags &= ~flags;
+#endif
+}
+
+/* 7.2: takes flags of a type of their own */
+static inline struct file *pashm_shmem_file(const char *name, loff_t bytes)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	return shmem_file_setup(name, bytes, mk_vma_flags(VMA_NORESERVE_BIT));
+#else
+	return shmem_file_setup(name, bytes, VM_NORESERVE);
+#endif
+}
+
+/* 7.2: shmem has mmap_prepare, and a file must not have both */
+static inline void pashm_fops_set_mmap(struct file_operations *fops,
+				       int (*mmap)(struct file *file,
+						   struct vm_area_struct *vma))
+{
+	fops->mmap = mmap;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	fops->mmap_prepare = NULL;
+#endif
+}
+
+/* Do in an mmap what @fops, not those of @file, would do */
+static inline int pashm_fops_mmap(const struct file_operations *fops,
+				  struct file *file, struct vm_area_struct *vma)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	struct vm_area_desc desc;
+	int ret;
+
+	if (!fops->mmap_prepare)
+		return fops->mmap(file, vma);
+	compat_set_desc_from_vma(&desc, file, vma);
+	ret = fops->mmap_prepare(&desc);
+	if (ret)
+		return ret;
+	desc.action.hide_from_rmap_until_complete = false;
+	return __compat_vma_mmap(&desc, vma);
+#else
+	return fops->mmap(file, vma);
 #endif
 }
 
@@ -89,6 +139,16 @@ static inline struct mem_cgroup *pashm_mm_memcg_rcu(struct mm_struct *mm)
 #else
 #define pashm_list_lru_add(lru, item)	list_lru_add(lru, item)
 #define pashm_list_lru_del(lru, item)	list_lru_del(lru, item)
+#endif
+
+/* Parameters of a walk's callback. 6.13: the lock is not among them */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define PASHM_LRU_WALK_PARAMS \
+	struct list_head *item, struct list_lru_one *one, void *arg
+#else
+#define PASHM_LRU_WALK_PARAMS \
+	struct list_head *item, struct list_lru_one *one, spinlock_t *lock, \
+	void *arg
 #endif
 
 typedef unsigned long pashm_shrinker_fn(struct shrinker *shrinker,

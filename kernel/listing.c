@@ -155,9 +155,7 @@ struct pashm_count {
 	unsigned long listings;
 };
 
-static enum lru_status pashm_listing_count_one(struct list_head *item,
-					       struct list_lru_one *list,
-					       spinlock_t *lock, void *arg)
+static enum lru_status pashm_listing_count_one(PASHM_LRU_WALK_PARAMS)
 {
 	struct pashm_count *count = arg;
 
@@ -196,9 +194,7 @@ unsigned long pashm_listings_count(struct shrink_control *sc)
 }
 
 /* Under the node lock a listed region has not lost its last reference yet */
-static enum lru_status pashm_listing_pick_one(struct list_head *item,
-					      struct list_lru_one *list,
-					      spinlock_t *lock, void *arg)
+static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 {
 	struct pashm_listing *listing = container_of(item, struct pashm_listing,
 						     lru);

@@ -25,7 +25,6 @@
 #include <linux/file.h>
 #include <linux/mman.h>
 #include <linux/module.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -99,7 +98,7 @@ static struct file *pashm_backing_open(const char *name, unsigned long bytes)
 	struct file *file;
 
 	snprintf(full, sizeof(full), "dev/pashm/%s", name);
-	file = shmem_file_setup(full, bytes, VM_NORESERVE);
+	file = pashm_shmem_file(full, bytes);
 	if (IS_ERR(file))
 		return file;
 	/* Dropped by fput(), which puts the owner of the operations */
@@ -192,7 +191,7 @@ int pashm_region_mmap_data(struct pashm_region *region, struct file *backing,
 			   struct vm_area_struct *vma)
 {
 	vma_set_file(vma, backing);
-	return pashm_shmem_fops->mmap(backing, vma);
+	return pashm_fops_mmap(pashm_shmem_fops, backing, vma);
 }
 
 /* The state word at @index, or NULL if nobody has touched it: length 0 */
@@ -241,13 +240,13 @@ int pashm_region_init(void)
 {
 	struct file *probe;
 
-	probe = shmem_file_setup("pashm", PAGE_SIZE, VM_NORESERVE);
+	probe = pashm_shmem_file("pashm", PAGE_SIZE);
 	if (IS_ERR(probe))
 		return PTR_ERR(probe);
 	pashm_shmem_fops = probe->f_op;
 	pashm_backing_fops = *pashm_shmem_fops;
 	pashm_backing_fops.owner = THIS_MODULE;
-	pashm_backing_fops.mmap = pashm_backing_mmap;
+	pashm_fops_set_mmap(&pashm_backing_fops, pashm_backing_mmap);
 	pashm_backing_fops.release = pashm_backing_release;
 	fput(probe);
 
