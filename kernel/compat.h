@@ -132,6 +132,21 @@ static inline struct mem_cgroup *pashm_mm_memcg_rcu(struct mm_struct *mm)
 #endif
 }
 
+/*
+ * @memcg's items have moved to @heir's list: if its pages are @heir's, too, get a
+ * reference on @heir. 7.2: those of a removed memcg become its parent's. Before,
+ * they stay its own, and keep it in memory.
+ */
+static inline bool pashm_memcg_inherit(struct mem_cgroup *heir,
+				       struct mem_cgroup *memcg)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	return memcg_is_dying(memcg) && mem_cgroup_tryget(heir);
+#else
+	return false;
+#endif
+}
+
 /* 6.8: list_lru_add() takes node and memcg; the old form is now _obj */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define pashm_list_lru_add(lru, item)	list_lru_add_obj(lru, item)

@@ -6,8 +6,10 @@
  * list of every memcg that has faulted a page in. The item is made by the
  * fault, charged to the memcg that the page will be charged to, and stays until
  * the region ends. It holds a reference on its memcg, as its pages do. When the
- * memcg is removed, list_lru moves the item to the parent's list; the pages
- * stay charged to the removed one, so the item keeps meaning the right pages.
+ * memcg is removed, list_lru moves the item to the parent's list. Up to 6.12 the
+ * pages stay charged to the removed one, so the item keeps meaning the right
+ * pages. On 7.2 they become the parent's: the item then means those, or, if the
+ * region has one for the parent already, goes off the list.
  *
  * Lock order: region->listings_lock, then list_lru's node lock (in
  * list_lru_add). The walkers hold the node lock only.
@@ -38,7 +40,8 @@ static struct pashm_listing *pashm_listing_find(struct pashm_region *region,
 
 	list_for_each_entry_rcu(listing, &region->listings, region_link,
 				lockdep_is_held(&region->listings_lock))
-		if (listing->memcg == memcg && listing->nid == nid)
+		if (READ_ONCE(listing->memcg) == memcg &&
+		    READ_ONCE(listing->nid) == nid)
 			return listing;
 	return NULL;
 }
@@ -206,6 +209,45 @@ static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 }
 
 /*
+ * @listing is on the list of @heir, but means the pages of a memcg that has been
+ * removed. If they were inherited, too, make it mean those of @heir. Returns
+ * false if another listing does: then this one is off the list, and is kept only
+ * because a fault or a reclaimer may have it in hand.
+ */
+static bool pashm_listing_inherit(struct pashm_listing *listing,
+				  struct mem_cgroup *heir)
+{
+	struct pashm_region *region = listing->region;
+	struct pashm_listing *other = NULL;
+	struct mem_cgroup *old;
+
+	if (!heir || READ_ONCE(listing->memcg) == heir)
+		return true;
+	spin_lock(&region->listings_lock);
+	old = listing->memcg;
+	if (old == heir || !pashm_memcg_inherit(heir, old)) {
+		spin_unlock(&region->listings_lock);
+		return true;
+	}
+	other = pashm_listing_find(region, heir, listing->nid);
+	if (other) {
+		pashm_list_lru_del(&pashm_lru, &listing->lru);
+		atomic_long_add(atomic_long_xchg(&listing->charged, 0),
+				&other->charged);
+		/* Matches no fault and no page any more */
+		WRITE_ONCE(listing->nid, NUMA_NO_NODE);
+		WRITE_ONCE(listing->memcg, NULL);
+	} else {
+		WRITE_ONCE(listing->memcg, heir);
+	}
+	spin_unlock(&region->listings_lock);
+	mem_cgroup_put(old);
+	if (other)
+		mem_cgroup_put(heir);
+	return !other;
+}
+
+/*
  * The next listing in turn, with a reference on its region, or NULL. The caller
  * puts the region.
  */
@@ -216,7 +258,10 @@ struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
 
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
 			  pashm_listing_pick_one, &picked, &one);
-	return picked;
+	if (!picked || pashm_listing_inherit(picked, sc->memcg))
+		return picked;
+	pashm_region_put(picked->region);
+	return NULL;
 }
 
 /* The hand has come round: learn from the lap, unless it has seen nothing */

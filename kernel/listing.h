@@ -21,8 +21,9 @@ struct shrinker;
  * @lru:         in pashm_lru; under its node lock
  * @region_link: in region->listings
  * @region:      owns this; a reclaimer holds a reference while it uses both
- * @memcg:       whose pages are meant; a reference on it
- * @nid:         node that the fault was on
+ * @memcg:       whose pages are meant; a reference on it. Changes, as @nid, under
+ *               region->listings_lock when another memcg inherits the pages
+ * @nid:         node that the fault was on; NUMA_NO_NODE: off the list for good
  * @charged:     estimate of the pages charged to @memcg: raised by faults,
  *               lowered by purges, corrected by each lap of the hand
  * @hand:        clock hand, index of the next page to look at; advanced by

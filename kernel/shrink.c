@@ -110,10 +110,9 @@ static bool pashm_scan_matches(struct pashm_listing *listing,
 			       unsigned long head, unsigned long length,
 			       struct pashm_scan *scan)
 {
-	struct pashm_census census = { .memcg = listing->memcg };
+	struct pashm_census census = { .memcg = READ_ONCE(listing->memcg) };
 
-	if (pashm_sample_matches(listing->region, head, length,
-				 listing->memcg))
+	if (pashm_sample_matches(listing->region, head, length, census.memcg))
 		return true;
 	if (READ_ONCE(listing->age_min))
 		return false;
@@ -126,7 +125,7 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 			      u64 state, struct pashm_scan *scan)
 {
 	struct pashm_region *region = listing->region;
-	struct pashm_census census = { .memcg = listing->memcg };
+	struct pashm_census census = { .memcg = READ_ONCE(listing->memcg) };
 	unsigned long length = pashm_extent_length(region, head, state);
 	struct pashm_notes notes;
 	int ret;
