@@ -43,7 +43,7 @@ expect() {
 	fi
 }
 
-echo 1..9
+echo 1..11
 
 guest 'echo to stdout; echo to stderr >&2; exit 7'
 expect 'the exit status of the command is passed on' 7
@@ -64,6 +64,14 @@ expect 'a panic ends the guest and is shown' 125 err 'Kernel panic'
 
 guest 'echo b >/proc/sysrq-trigger; sleep 60'
 expect 'a guest that dies silently is a failure' 125 err 'guest died'
+
+[[ $(grep -c 'booted once more' "$work/err") == 0 ]] && verdict=ok || verdict='not ok'
+result "$verdict" 'a guest that dies when its init has run is not tried again'
+
+guest --append rdinit=/missing 'exit 0'
+[[ $status == 125 && $(grep -c 'booted once more' "$work/err") == 1 ]] &&
+	verdict=ok || verdict='not ok'
+result "$verdict" 'one that dies before is tried again once'
 
 # Long enough to boot, also where the kernel checks itself
 [[ ${PASHM_TEST_SCALE:-1} == 0.* ]] && limit=60 || limit=15
