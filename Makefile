@@ -17,7 +17,8 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli check check-debug coverage demo bench style clean
+.PHONY: help modules lib cli check check-all check-debug coverage demo bench style \
+	clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -58,6 +59,9 @@ cli: lib ## build pashmctl
 check: ## run all tests in VMs (KERNEL="6.1 6.12", TESTS=PATTERN)
 	@scripts/check $(if $(KERNEL),--kernel "$(KERNEL)") \
 		$(if $(TESTS),--tests "$(TESTS)")
+
+check-all: ## the same on all kernels: 6.1, 6.12, 7.x and 6.12 for arm64
+	@scripts/check --all $(if $(TESTS),--tests "$(TESTS)")
 
 # kernel: 6.1-kasan, or 6.1-kcsan and others that scripts/kernel lists
 check-debug: ## run the VM tests on a kernel that checks itself
