@@ -92,13 +92,21 @@ static int pashm_backing_mmap(struct file *file, struct vm_area_struct *vma)
 	return -EPERM;
 }
 
+/* When shmem gets no inode, it says that there is no space on a device */
+static struct file *pashm_shmem_open(const char *name, unsigned long bytes)
+{
+	struct file *file = pashm_shmem_file(name, bytes);
+
+	return file == ERR_PTR(-ENOSPC) ? ERR_PTR(-ENOMEM) : file;
+}
+
 static struct file *pashm_backing_open(const char *name, unsigned long bytes)
 {
 	char full[sizeof("dev/pashm/") + PASHM_NAME_MAX];
 	struct file *file;
 
 	snprintf(full, sizeof(full), "dev/pashm/%s", name);
-	file = pashm_shmem_file(full, bytes);
+	file = pashm_shmem_open(full, bytes);
 	if (IS_ERR(file))
 		return file;
 	/* Dropped by fput(), which puts the owner of the operations */
@@ -240,7 +248,7 @@ int pashm_region_init(void)
 {
 	struct file *probe;
 
-	probe = pashm_shmem_file("pashm", PAGE_SIZE);
+	probe = pashm_shmem_open("pashm", PAGE_SIZE);
 	if (IS_ERR(probe))
 		return PTR_ERR(probe);
 	pashm_shmem_fops = probe->f_op;
