@@ -240,7 +240,7 @@ static long pashm_run(const struct pashm_command *command, struct file *file,
 	if (args.flags & ~command->flags)
 		return -EINVAL;
 	/* What cannot be answered is not begun: pins would be lost track of */
-	if (command->out == PASHM_OUT_ALWAYS && put_user(size, (u32 __user *)user))
+	if (command->out != PASHM_OUT_NEVER && put_user(size, (u32 __user *)user))
 		return -EFAULT;
 
 	ret = command->run(file, &args);

@@ -9,7 +9,9 @@
  *
  * ERRORS common to all ioctls
  *   ENOTTY   unknown command, or one that this kind of descriptor lacks
- *   EFAULT   the argument, or memory that it points to, cannot be accessed
+ *   EFAULT   the argument, or memory that it points to, cannot be accessed.
+ *            Nothing has changed, unless the struct became inaccessible during
+ *            the call: then all is done but the answer
  *   EINVAL   size too small; unknown flag; a reserved member that is not zero;
  *            offset or length unaligned, empty, or past the region's end
  *   E2BIG    size too large with something but zeros in the unknown part
