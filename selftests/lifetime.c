@@ -1,60 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * When the module may go, and what it leaves behind: nothing. The module file
- * is $PASHM_KO, by default where scripts/vm puts it in the guest.
- */
-#include <dirent.h>
-#include <sys/syscall.h>
-
+/* When the module may go, and what it leaves behind: nothing. */
 #include <kselftest_harness.h>
 
-#include "common.h"
+#include "module.h"
 
 #define PAGES	64
 #define RW	(PROT_READ | PROT_WRITE)
-
-static const char *module_path(void)
-{
-	const char *path = getenv("PASHM_KO");
-
-	return path && *path ? path : "/lib/modules/pashm.ko";
-}
-
-static long unload(void)
-{
-	return CALL(syscall(SYS_delete_module, "pashm", O_NONBLOCK));
-}
-
-static long load(void)
-{
-	int fd = open(module_path(), O_RDONLY | O_CLOEXEC);
-	long ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = CALL(syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
-	return ret;
-}
-
-static bool loaded(void)
-{
-	return !access("/sys/module/pashm/refcnt", F_OK);
-}
-
-/* Does @dir have an entry that begins with @prefix? */
-static bool has_entry(const char *dir, const char *prefix)
-{
-	DIR *stream = opendir(dir);
-	struct dirent *entry;
-	bool found = false;
-
-	while (stream && (entry = readdir(stream)))
-		found |= !strncmp(entry->d_name, prefix, strlen(prefix));
-	if (stream)
-		closedir(stream);
-	return found;
-}
 
 FIXTURE(lifetime)
 {
@@ -63,12 +14,7 @@ FIXTURE(lifetime)
 
 FIXTURE_SETUP(lifetime)
 {
-	if (geteuid())
-		SKIP(_exit(255), "only root can load and unload modules");
-	if (access(module_path(), R_OK))
-		SKIP(_exit(255), "no module file: set PASHM_KO");
-	if (!loaded())
-		ASSERT_EQ(0, load());
+	SKIP_WITHOUT_MODULE();
 	self->fd = region_create(PAGES, 0);
 	ASSERT_LE(0, self->fd);
 }
@@ -76,8 +22,8 @@ FIXTURE_SETUP(lifetime)
 FIXTURE_TEARDOWN(lifetime)
 {
 	close(self->fd);
-	if (!loaded())
-		load();
+	if (!module_loaded())
+		module_load();
 }
 
 TEST_F(lifetime, an_open_device_keeps_the_module)
@@ -85,16 +31,16 @@ TEST_F(lifetime, an_open_device_keeps_the_module)
 	int device = device_open();
 
 	close(self->fd);
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, module_unload());
 	close(device);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload());
 }
 
 TEST_F(lifetime, an_open_region_keeps_the_module)
 {
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, module_unload());
 	close(self->fd);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload());
 }
 
 TEST_F(lifetime, a_second_client_keeps_the_module)
@@ -102,9 +48,9 @@ TEST_F(lifetime, a_second_client_keeps_the_module)
 	int other = region_attach(self->fd, 0);
 
 	close(self->fd);
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, module_unload());
 	close(other);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload());
 }
 
 /* Map @offset, close the descriptor, and see that the mapping is enough */
@@ -118,10 +64,10 @@ static void expect_mapping_keeps(struct __test_metadata *_metadata,
 	if (prot & PROT_WRITE)
 		*(char *)address = 1;
 	close(self->fd);
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, module_unload());
 	EXPECT_EQ(prot & PROT_WRITE ? 1 : 0x6d, *(char *)address);
 	ASSERT_EQ(0, munmap((void *)address, PAGE));
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload());
 }
 
 TEST_F(lifetime, a_mapping_of_data_keeps_the_module)
@@ -156,9 +102,9 @@ TEST_F(lifetime, a_private_copy_of_data_keeps_the_module)
 	ASSERT_NE(MAP_FAILED, map);
 	map[0] = 1;
 	close(self->fd);
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, module_unload());
 	ASSERT_EQ(0, munmap(map, PAGE));
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload());
 }
 
 TEST_F(lifetime, a_descriptor_in_flight_keeps_the_module)
@@ -168,10 +114,10 @@ TEST_F(lifetime, a_descriptor_in_flight_keeps_the_module)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	ASSERT_EQ(0, send_descriptor(pair[0], self->fd));
 	close(self->fd);
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, module_unload());
 	close(pair[0]);
 	close(pair[1]);
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload());
 }
 
 TEST_F(lifetime, a_process_that_keeps_a_mapping_keeps_the_module)
@@ -186,34 +132,23 @@ TEST_F(lifetime, a_process_that_keeps_a_mapping_keeps_the_module)
 		return (void)pause();
 	close(self->fd);
 	ASSERT_EQ(0, munmap((void *)address, PAGE));
-	EXPECT_EQ(-EAGAIN, unload());
+	EXPECT_EQ(-EAGAIN, module_unload());
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, module_unload());
 }
 
 TEST_F(lifetime, nothing_is_left_behind)
 {
 	long address = map_at(self->fd, 0, PAGES * PAGE, RW);
-	static char buf[1 << 18];
 
 	ASSERT_FALSE(MAP_FAILED_WITH(address));
 	memset((void *)address, 1, PAGES * PAGE);
 	ASSERT_EQ(0, munmap((void *)address, PAGES * PAGE));
 	close(self->fd);
-	ASSERT_EQ(0, unload());
-	EXPECT_FALSE(loaded());
-	EXPECT_EQ(-1, access(PASHM_DEVICE, F_OK));
-	EXPECT_EQ(-1, access("/sys/class/misc/pashm", F_OK));
-	EXPECT_FALSE(has_entry("/sys/kernel/slab", "pashm"));
-	EXPECT_FALSE(has_entry("/sys/kernel/debug/shrinker", "pashm"));
-	file_contents("/proc/slabinfo", buf, sizeof(buf));
-	EXPECT_NE('\0', buf[0]);
-	EXPECT_EQ(NULL, strstr(buf, "pashm"));
-	EXPECT_EQ(NULL, strstr(file_contents("/proc/misc", buf, sizeof(buf)),
-			       "pashm"));
-	EXPECT_EQ(NULL, strstr(file_contents("/proc/modules", buf, sizeof(buf)),
-			       "pashm"));
+	ASSERT_EQ(0, module_unload());
+	EXPECT_FALSE(module_loaded());
+	EXPECT_STREQ("", module_traces());
 }
 
 TEST_F_TIMEOUT(lifetime, it_can_be_loaded_and_used_again_and_again, 120)
@@ -230,8 +165,8 @@ TEST_F_TIMEOUT(lifetime, it_can_be_loaded_and_used_again_and_again, 120)
 		ASSERT_EQ(PAGES * PAGE, region_purge(self->fd));
 		ASSERT_EQ(0, munmap((void *)address, PAGES * PAGE));
 		close(self->fd);
-		ASSERT_EQ(0, unload());
-		ASSERT_EQ(0, load());
+		ASSERT_EQ(0, module_unload());
+		ASSERT_EQ(0, module_load());
 		self->fd = region_create(PAGES, 0);
 		ASSERT_LE(0, self->fd);
 	}
@@ -265,12 +200,12 @@ TEST_F_TIMEOUT(lifetime, it_can_be_unloaded_right_after_reclaim, 120)
 		if (!pid)
 			churn(region_create(PAGES, 0));
 		usleep(100000);
-		EXPECT_EQ(-EAGAIN, unload());
+		EXPECT_EQ(-EAGAIN, module_unload());
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		ASSERT_EQ(SIGKILL, WTERMSIG(status));
-		ASSERT_EQ(0, unload());
-		ASSERT_EQ(0, load());
+		ASSERT_EQ(0, module_unload());
+		ASSERT_EQ(0, module_load());
 	}
 }
 
