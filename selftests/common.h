@@ -257,6 +257,26 @@ static inline long long file_number(const char *path, const char *key)
 	return -1;
 }
 
+/*
+ * Removed cgroups that something still refers to. The kernel lets go of some
+ * only when it is asked to shrink: so asks, and waits for no more than @most.
+ */
+static inline long long groups_left_behind(long long most)
+{
+	long long left = -1;
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		left = file_number("/sys/fs/cgroup/cgroup.stat",
+				   "nr_dying_descendants");
+		if (left <= most)
+			break;
+		file_write("/proc/sys/vm/drop_caches", "3");
+		usleep(100000);
+	}
+	return left;
+}
+
 static inline long environment_number(const char *name, long fallback)
 {
 	const char *text = getenv(name);

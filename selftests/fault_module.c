@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Loading and unloading the module, with each allocation made to fail in turn:
+ * what could not be loaded has left nothing behind, and can be loaded then.
+ * The module file is $PASHM_KO, by default where scripts/vm puts it.
+ *
+ * The kernel's own part of a load allocates some hundred times before and after
+ * ours. So it is made to fail now and then only, but with $PASHM_TEST_SCALE
+ * above 1, which also adds the bursts.
+ */
+#include <kselftest_harness.h>
+
+#include "fault.h"
+#include "module.h"
+
+#define NTH_MAX	20000U
+#define STRIDE	16U
+
+FIXTURE(fault_module)
+{
+	struct fault_rig rig;
+};
+
+FIXTURE_SETUP(fault_module)
+{
+	SKIP_WITHOUT_MODULE();
+	if (fault_missing())
+		SKIP(_exit(255), "%s", fault_missing());
+	ASSERT_EQ(0, fault_begin(&self->rig));
+	ASSERT_EQ(0, module_unload());
+}
+
+FIXTURE_TEARDOWN(fault_module)
+{
+	fault_end(&self->rig);
+	if (!module_loaded())
+		module_load();
+}
+
+/* It is there, and does what it should */
+static void expect_sound(struct __test_metadata *_metadata, unsigned int nth)
+{
+	int fd = region_create(16, 0);
+	long address = map_at(fd, 0, PAGE, PROT_READ | PROT_WRITE);
+
+	ASSERT_LE(0, fd) {
+		TH_LOG("failure %u", nth);
+	}
+	ASSERT_FALSE(MAP_FAILED_WITH(address));
+	*(volatile char *)address = 1;
+	ASSERT_EQ(0, munmap((void *)address, PAGE));
+	close(fd);
+}
+
+static void expect_loadable(struct __test_metadata *_metadata, unsigned int nth)
+{
+	ASSERT_STREQ("", module_traces()) {
+		TH_LOG("failure %u", nth);
+	}
+	ASSERT_EQ(0, module_load());
+}
+
+/* Fails the load's @nth allocation. Returns false if it has not so many */
+static bool fail_load(struct __test_metadata *_metadata,
+		      struct _test_data_fault_module *self, unsigned int nth,
+		      bool burst, struct fault_tally *tally)
+{
+	int fd = open(module_path(), O_RDONLY | O_CLOEXEC);
+	bool fired;
+	long ret;
+
+	ASSERT_LE(0, fd);
+	ASSERT_TRUE(fault_arm(&self->rig, nth, burst));
+	ret = module_load_from(fd);
+	fired = fault_disarm(&self->rig);
+	close(fd);
+	if (fired) {
+		fault_count(&self->rig, tally);
+		tally->refused += ret < 0;
+		tally->tolerated += ret == 0;
+	}
+	ASSERT_TRUE(ret == 0 || (fired && (ret == -ENOMEM ||
+					   ret == -EFAULT))) {
+		TH_LOG("failure %u at '%s': %s", nth, tally->last,
+		       strerror((int)-ret));
+	}
+	if (ret)
+		expect_loadable(_metadata, nth);
+	expect_sound(_metadata, nth);
+	ASSERT_EQ(0, module_unload());
+	return fired;
+}
+
+/*
+ * One by one where it is our part; elsewhere by @stride. Not every failure tells
+ * where it was, so the first that does may be well inside: go back.
+ */
+static void fail_loads(struct __test_metadata *_metadata,
+		       struct _test_data_fault_module *self, bool burst,
+		       unsigned int stride, struct fault_tally *tally)
+{
+	unsigned int nth = 1, near = 0, back = 3 * stride;
+
+	while (fail_load(_metadata, self, nth, burst, tally)) {
+		ASSERT_GT(NTH_MAX, nth);
+		if (*tally->last && !near && stride > 1)
+			nth = nth > back ? nth - back : 0;
+		if (*tally->last)
+			near = back + stride;
+		else if (near)
+			near--;
+		nth += near ? 1 : stride;
+	}
+}
+
+TEST_F_TIMEOUT(fault_module, a_failed_load_leaves_nothing_behind, 7200)
+{
+	bool all = environment_number("PASHM_TEST_SCALE", 1) > 1;
+	struct fault_tally tally = {};
+	int burst;
+
+	for (burst = 0; burst <= all; burst++)
+		fail_loads(_metadata, self, burst, all ? 1 : STRIDE, &tally);
+	fault_print("load", &tally);
+	/* shmem, workqueue, shrinker, cache, list, device */
+	EXPECT_LE(6, tally.sites);
+	EXPECT_LE(30, tally.inside);
+}
+
+/* There is nothing that an unload could fail of but the copy of the name */
+TEST_F_TIMEOUT(fault_module, an_unload_does_not_fail, 3600)
+{
+	struct fault_tally tally = {};
+	unsigned int nth = 1;
+	bool fired = true;
+
+	while (fired) {
+		long ret;
+
+		ASSERT_EQ(0, module_load());
+		expect_sound(_metadata, nth);
+		ASSERT_TRUE(fault_arm(&self->rig, nth++, true));
+		ret = module_unload();
+		fired = fault_disarm(&self->rig);
+		if (fired) {
+			fault_count(&self->rig, &tally);
+			tally.refused += ret < 0;
+			tally.tolerated += ret == 0;
+		}
+		ASSERT_TRUE(!ret || (fired && ret == -EFAULT)) {
+			TH_LOG("failure %u at '%s': %ld", nth, tally.last, ret);
+		}
+		if (ret)
+			ASSERT_EQ(0, module_unload());
+		ASSERT_STREQ("", module_traces());
+	}
+	fault_print("unload", &tally);
+	EXPECT_NE(0, tally.injected);
+}
+
+TEST_F_TIMEOUT(fault_module, no_load_has_leaked, 120)
+{
+	int leaks = fault_leaks();
+
+	if (leaks < 0)
+		SKIP(return, "this kernel has no kmemleak");
+	EXPECT_EQ(0, leaks);
+}
+
+TEST_HARNESS_MAIN
