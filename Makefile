@@ -17,8 +17,8 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli check check-all check-debug coverage demo bench style \
-	clean
+.PHONY: help modules lib cli check check-all check-debug coverage torture demo bench \
+	style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -71,6 +71,10 @@ check-debug: ## run the VM tests on a kernel that checks itself
 
 coverage: ## print which lines and branches of the module the tests reach
 	@scripts/coverage $(if $(TESTS),--tests "$(TESTS)")
+
+torture: ## run the tests that take hours (KERNEL, TESTS as above)
+	@scripts/torture $(if $(KERNEL),--kernel "$(KERNEL)") \
+		$(if $(TESTS),--tests "$(TESTS)")
 
 demo: ## watch a cache give its memory back, in a VM
 	@scripts/setup demo

@@ -348,7 +348,7 @@ static void be_killed(struct _test_data_death *self, uint64_t seed)
 }
 
 /* Rounds alternate between kills as early as possible and in full work */
-TEST_F_TIMEOUT(death, kills_at_random_points_leave_no_pin, 590)
+TEST_F_TIMEOUT(death, kills_at_random_points_leave_no_pin, 7200)
 {
 	long kills = scaled(KILLS), i;
 	uint64_t seed = 0x9e3779b97f4a7c15ULL;
