@@ -277,13 +277,6 @@ static inline long long groups_left_behind(long long most)
 	return left;
 }
 
-static inline long environment_number(const char *name, long fallback)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? atol(text) : fallback;
-}
-
 /*
  * @count, or as much of it as $PASHM_TEST_SCALE says: a factor such as 0.1 for
  * a kernel that checks itself, or 10 for a long run. At least 1.

@@ -115,7 +115,7 @@ static void fail_loads(struct __test_metadata *_metadata,
 
 TEST_F_TIMEOUT(fault_module, a_failed_load_leaves_nothing_behind, 7200)
 {
-	bool all = environment_number("PASHM_TEST_SCALE", 1) > 1;
+	bool all = scaled(10) > 10;
 	struct fault_tally tally = {};
 	int burst;
 

@@ -66,11 +66,6 @@ static inline void torture_count(uint64_t *counter, uint64_t by)
 	__atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
 }
 
-static inline long torture_scale(void)
-{
-	return environment_number("PASHM_TEST_SCALE", 1);
-}
-
 static inline void *torture_share(size_t size)
 {
 	void *shared = mmap(NULL, size, TORTURE_RW, MAP_SHARED | MAP_ANONYMOUS,

@@ -239,7 +239,7 @@ static bool load_twice(struct load *load)
 
 TEST_F_TIMEOUT(torture_load, it_comes_and_goes_under_its_users, 7200)
 {
-	long rounds = ROUNDS * torture_scale(), round;
+	long rounds = scaled(ROUNDS), round;
 	struct load *load = self->load;
 	unsigned int i;
 

@@ -372,7 +372,7 @@ TEST_F_TIMEOUT(torture_storm, limits_in_motion_kill_nobody, 7200)
 	while (__atomic_load_n(&storm->ready, __ATOMIC_SEQ_CST) < GROUPS &&
 	       !torture_stopped(&storm->torture))
 		torture_watch(&self->crew, 1);
-	torture_watch(&self->crew, SECONDS * torture_scale());
+	torture_watch(&self->crew, scaled(SECONDS));
 	torture_end(&winds);
 	lift_limits();
 	torture_end(&self->crew);

@@ -356,7 +356,7 @@ TEST_F_TIMEOUT(torture_teardown, regions_end_in_the_middle_of_everything, 7200)
 	for (i = 0; i < OWNERS; i++)
 		ASSERT_TRUE(torture_hire(&self->crew, be_owner, shared, i));
 	ASSERT_TRUE(torture_hire(&self->crew, be_cgroups, shared, 0));
-	torture_watch(&self->crew, SECONDS * torture_scale());
+	torture_watch(&self->crew, scaled(SECONDS));
 	torture_end(&self->crew);
 	for (i = 0; i < GROUPS; i++)
 		EXPECT_TRUE(torture_remove(group_name(i, path, sizeof(path))));
