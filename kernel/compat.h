@@ -108,8 +108,8 @@ static inline void pashm_account_reclaimed(unsigned long pages)
 }
 
 /*
- * The memcg that @folio is charged to, as a key to compare with. Under RCU and
- * without a reference on the folio: the answer is a hint. 6.3: takes a folio.
+ * The memcg that @folio is charged to, as a key to compare with. Under RCU, with
+ * a reference on the folio. 6.3: takes a folio.
  */
 static inline struct mem_cgroup *pashm_folio_memcg(struct folio *folio)
 {

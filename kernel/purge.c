@@ -41,8 +41,26 @@ static unsigned long pashm_folio_part(struct folio *folio, unsigned long start,
 }
 
 /*
- * Count what a purge of the range would free. A snapshot: faults go on, and the
- * folios are looked at under RCU only.
+ * The folio that a walk under RCU has found, with a reference, or NULL. Without
+ * one it could turn into something else while we look: from 7.2 on, the place of
+ * the memcg is a number in the second page of a large folio.
+ */
+static struct folio *pashm_folio_get(struct xa_state *xas, void *entry)
+{
+	struct folio *folio = entry;
+
+	if (xas_retry(xas, entry) || xa_is_value(entry) ||
+	    !folio_try_get(folio))
+		return NULL;
+	if (likely(xas_reload(xas) == entry))
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
+
+/*
+ * Count what a purge of the range would free. A snapshot: faults go on, and a
+ * folio that is just coming or going may be missed.
  */
 void pashm_census_take(struct pashm_region *region, unsigned long start,
 		       unsigned long length, struct pashm_census *census)
@@ -57,18 +75,22 @@ void pashm_census_take(struct pashm_region *region, unsigned long start,
 	census->locked = false;
 	rcu_read_lock();
 	xas_for_each(&xas, entry, last) {
+		struct folio *folio = pashm_folio_get(&xas, entry);
+		unsigned long part;
+
+		if (folio) {
+			part = pashm_folio_part(folio, start, last);
+			census->resident += part;
+			if (pashm_folio_memcg(folio) == census->memcg)
+				census->matching += part;
+			if (folio_test_locked(folio))
+				census->locked = true;
+			folio_put(folio);
+		}
 		if (++batch % PASHM_CENSUS_BATCH == 0) {
 			xas_pause(&xas);
 			cond_resched_rcu();
 		}
-		if (xas_retry(&xas, entry) || xa_is_value(entry))
-			continue;
-		if (folio_test_locked(entry))
-			census->locked = true;
-		census->resident += pashm_folio_part(entry, start, last);
-		if (pashm_folio_memcg(entry) == census->memcg)
-			census->matching += pashm_folio_part(entry, start,
-							     last);
 	}
 	rcu_read_unlock();
 }
@@ -88,11 +110,15 @@ bool pashm_sample_matches(struct pashm_region *region, unsigned long start,
 
 	rcu_read_lock();
 	xas_for_each(&xas, entry, last) {
+		struct folio *folio;
+
 		if (!left--)
 			break;
-		if (xas_retry(&xas, entry) || xa_is_value(entry))
+		folio = pashm_folio_get(&xas, entry);
+		if (!folio)
 			continue;
-		matches = pashm_folio_memcg(entry) == memcg;
+		matches = pashm_folio_memcg(folio) == memcg;
+		folio_put(folio);
 		break;
 	}
 	rcu_read_unlock();
