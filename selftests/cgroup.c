@@ -5,7 +5,6 @@
  */
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include <kselftest_harness.h>
 
@@ -25,16 +24,6 @@ FIXTURE(cgroup)
 	int fd;
 	size_t pages;
 };
-
-static bool kernel_is_before(int major, int minor)
-{
-	struct utsname name;
-	int is[2] = { 0, 0 };
-
-	if (uname(&name) || sscanf(name.release, "%d.%d", &is[0], &is[1]) != 2)
-		return false;
-	return is[0] < major || (is[0] == major && is[1] < minor);
-}
 
 /*
  * Memory is counted in units of 1 MiB, or less where $PASHM_TEST_SCALE asks for

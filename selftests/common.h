@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -255,6 +256,25 @@ static inline long long file_number(const char *path, const char *key)
 			return atoll(line + strlen(key) + 1);
 	}
 	return -1;
+}
+
+static inline bool kernel_is_before(int major, int minor)
+{
+	struct utsname name;
+	int is[2] = { 0, 0 };
+
+	if (uname(&name) || sscanf(name.release, "%d.%d", &is[0], &is[1]) != 2)
+		return false;
+	return is[0] < major || (is[0] == major && is[1] < minor);
+}
+
+/*
+ * What an executable mapping of a region fails with if the region would forbid
+ * it: on 7.2 the kernel is faster, and forbids it for all such descriptors.
+ */
+static inline long exec_refusal(void)
+{
+	return kernel_is_before(7, 2) ? -EACCES : -EPERM;
 }
 
 /*

@@ -144,9 +144,25 @@ TEST_F(data, the_mask_of_a_region_forbids_execution)
 	char *map;
 
 	ASSERT_EQ(0, region_protect(self->fd, RW, PASHM_PROT_REGION));
-	EXPECT_EQ(-EACCES, map_at(self->fd, 0, BYTES, PROT_READ | PROT_EXEC));
+	EXPECT_EQ(exec_refusal(), map_at(self->fd, 0, BYTES,
+					 PROT_READ | PROT_EXEC));
 	map = map_data(_metadata, self->fd, RW);
 	EXPECT_EQ(-EACCES, CALL(mprotect(map, PAGE, PROT_READ | PROT_EXEC)));
+}
+
+TEST_F(data, without_a_mask_it_may_be_executed_up_to_6_12)
+{
+	long address = map_at(self->fd, 0, BYTES, PROT_READ | PROT_EXEC);
+	char *map = map_data(_metadata, self->fd, RW);
+	long changed = CALL(mprotect(map, PAGE, PROT_READ | PROT_EXEC));
+
+	if (kernel_is_before(7, 2)) {
+		EXPECT_FALSE(MAP_FAILED_WITH(address));
+		EXPECT_EQ(0, changed);
+	} else {
+		EXPECT_EQ(-EPERM, address);
+		EXPECT_EQ(-EACCES, changed);
+	}
 }
 
 TEST_F(data, the_mask_of_a_region_binds_all_later_mappings)

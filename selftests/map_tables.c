@@ -105,10 +105,10 @@ TEST_F(table, a_private_mapping_is_einval)
 				     self->fd, (off_t)variant->offset)));
 }
 
-TEST_F(table, an_executable_mapping_is_eacces)
+TEST_F(table, an_executable_mapping_is_refused)
 {
-	EXPECT_EQ(-EACCES, map_at(self->fd, variant->offset, PAGE,
-				  PROT_READ | PROT_EXEC));
+	EXPECT_EQ(exec_refusal(), map_at(self->fd, variant->offset, PAGE,
+					 PROT_READ | PROT_EXEC));
 }
 
 TEST_F(table, it_cannot_be_made_executable_later)
