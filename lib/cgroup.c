@@ -51,7 +51,8 @@ static const char *place_find(const char *text, const char *controller)
 		    !strncmp(field + length, ":/", 2))
 			return field + length + 1;
 		line = strchr(line, '\n');
-		line += line ? 1 : 0;
+		if (line)
+			line++;
 	}
 	return NULL;
 }

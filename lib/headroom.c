@@ -48,16 +48,34 @@ static int text_read(int fd, char *text, size_t size)
 	return 0;
 }
 
+/*
+ * More than any machine has, in bytes: what version 1 says for no limit. What
+ * provides these files is not always the kernel, so no figure is taken for
+ * larger, and sums of a few cannot overflow.
+ */
+#define FIGURE_MOST	(1LL << 60)
+
+static int64_t number_read(const char *text)
+{
+	int64_t number = strtoll(text, NULL, 10);
+
+	if (number < 0)
+		return 0;
+	return number < FIGURE_MOST ? number : FIGURE_MOST;
+}
+
 /* The number behind @key in a file of lines; -1 if it is not there */
 static int64_t number_after(const char *text, const char *key)
 {
 	const char *found = strstr(text, key);
 
-	return found ? strtoll(found + strlen(key), NULL, 10) : -1;
+	return found ? number_read(found + strlen(key)) : -1;
 }
 
-/* More than any machine has: what version 1 says for none */
-#define LIMIT_NONE	(INT64_MAX / 2)
+static int64_t bytes_of_kib(int64_t kib)
+{
+	return kib < FIGURE_MOST / 1024 ? kib * 1024 : FIGURE_MOST;
+}
 
 /* A limit; "max" and missing files are none */
 static int64_t limit_read(int fd)
@@ -67,8 +85,8 @@ static int64_t limit_read(int fd)
 
 	if (text_read(fd, text, sizeof(text)) || text[0] == 'm')
 		return INT64_MAX;
-	limit = strtoll(text, NULL, 10);
-	return limit < LIMIT_NONE ? limit : INT64_MAX;
+	limit = number_read(text);
+	return limit < FIGURE_MOST ? limit : INT64_MAX;
 }
 
 void pashm_headroom_open_at(struct headroom *headroom, const char *meminfo,
@@ -106,9 +124,9 @@ static struct slack system_slack(const struct headroom *headroom)
 	available = number_after(text, "MemAvailable:");
 	if (total < 0 || available < 0)
 		return slack_unknown;
-	slack.total = total * 1024;
+	slack.total = bytes_of_kib(total);
 	slack.reserve = reserve_of(slack.total);
-	slack.bytes = available * 1024 - slack.reserve;
+	slack.bytes = bytes_of_kib(available) - slack.reserve;
 	return slack;
 }
 
@@ -145,7 +163,7 @@ static struct slack level_slack(const struct cgroup_level *level)
 		return slack_unknown;
 	slack.total = limit;
 	slack.reserve = reserve_of(limit);
-	slack.bytes = limit - strtoll(text, NULL, 10) - slack.reserve;
+	slack.bytes = limit - number_read(text) - slack.reserve;
 	/* memory.stat is long: read it only where it can make a difference */
 	if (slack.bytes < slack.reserve)
 		slack.bytes += level_cache(level);

@@ -56,6 +56,9 @@
  */
 #define AHEAD_MS	100
 
+/* Bytes per ms: no machine is faster, but figures may jump */
+#define RATE_MOST	(1LL << 40)
+
 /* Bytes that may be charged between two looks */
 #define ALLOWANCE_LEAST	(1LL << 20)
 #define ALLOWANCE_MOST	(64LL << 20)
@@ -159,7 +162,7 @@ static int64_t pace_wanted(struct pace *pace, struct slack slack)
 	}
 	if (pace->when)
 		rate = (pace->expect - slack.bytes) / (now - pace->when + 1);
-	pace->rate = clamp(rate, pace->rate * 7 / 8, INT64_MAX);
+	pace->rate = clamp(rate, pace->rate * 7 / 8, RATE_MOST);
 	pace->when = now;
 	ahead = clamp(pace->rate * AHEAD_MS, 0, slack.reserve / 2);
 	return clamp(ahead - slack.bytes, 0, INT64_MAX);

@@ -155,6 +155,41 @@ static void a_path_outside_is_the_root(void **test)
 	assert_int_equal(slack_of(*test), -15 * MIB);
 }
 
+static void a_last_line_needs_no_end(void **test)
+{
+	put(*test, "self", "3:cpuset:/y\n12:cpu:/else");
+	tight(*test, "cgroup");
+	look(*test);
+	assert_int_equal(slack_of(*test), INT64_MAX);
+}
+
+/* Under UBSan: sums of such figures are not computed */
+static void figures_of_no_machine_do_not_overflow(void **test)
+{
+	static const char most[] = "9223372036854775807";
+	struct fixture *f = *test;
+	char text[256];
+
+	put(f, "self", "0::/\n");
+	snprintf(text, sizeof(text), "MemTotal: %s kB\nMemAvailable: %s kB\n",
+		 most, most);
+	put(f, "meminfo", text);
+	put(f, "cgroup/memory.max", "9223372036854771712\n");
+	put(f, "cgroup/memory.high", "1073741824\n");
+	put(f, "cgroup/memory.current", "-9223372036854775808\n");
+	snprintf(text, sizeof(text), "x\ninactive_file %s\nactive_file %s\n",
+		 most, most);
+	put(f, "cgroup/memory.stat", text);
+	look(f);
+	assert_int_equal(slack_of(f), 896 * MIB);
+	put(f, "cgroup/memory.current", most);
+	assert_true(slack_of(f) > 1LL << 59);
+	put(f, "cgroup/memory.stat", "x\n");
+	assert_true(slack_of(f) < -(1LL << 59));
+	put(f, "cgroup/memory.high", "max\n");
+	assert_true(slack_of(f) > 1LL << 59);
+}
+
 static void a_large_machine_keeps_no_eighth_free(void **test)
 {
 	struct fixture *f = *test;
@@ -232,6 +267,8 @@ int main(void)
 		HEADROOM(page_cache_counts_as_free),
 		HEADROOM(version_1_is_limited_by_what_is_mounted),
 		HEADROOM(a_path_outside_is_the_root),
+		HEADROOM(a_last_line_needs_no_end),
+		HEADROOM(figures_of_no_machine_do_not_overflow),
 		HEADROOM(a_large_machine_keeps_no_eighth_free),
 		HEADROOM(a_move_is_followed_and_nothing_else_reopened),
 		HEADROOM(limits_stay_when_descriptors_run_out),
