@@ -155,7 +155,7 @@ uint64_t pashm_memfd_purge_extents(struct memfd_region *m,
 				   uint32_t count)
 {
 	const struct memfd_extent *last = &extents[count - 1];
-	uint32_t i, page = extents->page;
+	uint32_t i, pages, page = extents->page;
 	uint64_t taken = 0;
 
 	for (i = 0; i < count; i++)
@@ -164,10 +164,12 @@ uint64_t pashm_memfd_purge_extents(struct memfd_region *m,
 	count = batch_claim(m, extents, count);
 	if (count) {
 		last = &extents[count - 1];
-		m->purge->pages = last->page + last->pages - page;
+		/* The record is for others, who may write it, too: not read */
+		pages = last->page + last->pages - page;
+		m->purge->pages = pages;
 		pashm_memfd_slot_phase(m, MEMFD_PUNCH);
-		taken = pashm_memfd_incore(m, page, m->purge->pages);
-		if (!data_punch(m, page, last->page + last->pages - page)) {
+		taken = pashm_memfd_incore(m, page, pages);
+		if (!data_punch(m, page, pages)) {
 			for (i = 0; i < count; i++)
 				publish(m, extents[i].page);
 			account(m, taken, count);
