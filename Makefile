@@ -17,14 +17,14 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli check check-all check-debug coverage torture demo bench \
-	style clean
+.PHONY: help modules lib cli check check-all check-debug coverage fuzz-lib torture \
+	demo bench style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
 		while IFS='	' read -r name text; do \
-			printf '  %-10s %s\n' "$$name" "$$text"; done
+			printf '  %-12s %s\n' "$$name" "$$text"; done
 
 # Each kernel has its own directory below build/, where the sources are links:
 # kbuild on 6.1 cannot put an external module's objects elsewhere.
@@ -75,6 +75,10 @@ coverage: ## print which lines and branches of the module the tests reach
 torture: ## run the tests that take hours (KERNEL, TESTS as above)
 	@scripts/torture $(if $(KERNEL),--kernel "$(KERNEL)") \
 		$(if $(TESTS),--tests "$(TESTS)")
+
+fuzz-lib: ## fuzz the library, SECONDS=60 each target
+	@scripts/setup fuzz
+	@$(MAKE) -s -C lib fuzz $(if $(SECONDS),SECONDS=$(SECONDS))
 
 demo: ## watch a cache give its memory back, in a VM
 	@scripts/setup demo
