@@ -81,9 +81,13 @@ void hostile_close(void)
 	close(hostile.fd);
 }
 
+/* Mostly one of the few that the victim is likely to use, too */
 static uint64_t page_any(void)
 {
-	return next() * 4ULL % hostile.layout.pages + next() % 4;
+	uint8_t byte = next();
+	uint64_t page = byte < 0xc0 ? byte % 8 : byte * 61ULL;
+
+	return page % hostile.layout.pages;
 }
 
 /* A number of pages or an index: often at a border */
