@@ -308,6 +308,40 @@ static void threads_never_see_a_purged_byte(void **test)
 	assert_int_equal(purge(pashm_cache_region(*test)) > PAGES, 0);
 }
 
+/* More than a shard's first buckets are made for */
+#define MANY	5000U
+
+static void any_number_of_keys_is_found(void **test)
+{
+	struct pashm_cache_params params = {
+		.length = MANY * page_size(), .backend = PASHM_BACKEND_MEMFD,
+		.flags = PASHM_REGION_NO_THREAD,
+	};
+	struct pashm_cache *cache;
+	char key[16];
+	uint32_t i;
+
+	(void)test;
+	assert_int_equal(pashm_cache_create(&params, &cache), 0);
+	for (i = 0; i < MANY; i++) {
+		snprintf(key, sizeof(key), "%u", i);
+		assert_int_equal(put(cache, key, key), 0);
+	}
+	for (i = 0; i < MANY; i++) {
+		snprintf(key, sizeof(key), "%u", i);
+		expect(cache, key, key);
+	}
+	assert_int_equal(stats_of(cache).entries, MANY);
+	assert_int_equal(stats_of(cache).evicted, 0);
+	for (i = 0; i < MANY; i += 2) {
+		snprintf(key, sizeof(key), "%u", i);
+		assert_int_equal(pashm_cache_remove(cache, key, strlen(key)),
+				 0);
+		expect_miss(cache, key);
+	}
+	pashm_cache_destroy(cache);
+}
+
 static void defaults_are_enough(void **test)
 {
 	struct pashm_cache *cache;
@@ -338,6 +372,7 @@ int main(void)
 		CACHE(values_in_use_cannot_make_room),
 		CACHE(keys_may_be_long_and_contain_anything),
 		CACHE(threads_never_see_a_purged_byte),
+		cmocka_unit_test(any_number_of_keys_is_found),
 		cmocka_unit_test(defaults_are_enough),
 	};
 
