@@ -153,7 +153,8 @@ int pashm_cache_release(struct pashm_cache *cache,
  *   -EBUSY, -EAGAIN, -ERANGE  somebody has pinned free pages, or made extents,
  *            through pashm_cache_region()
  *   -ENOMEM, -EINTR, -EACCES, -ETIMEDOUT (memfd)
- * Unless it is 0, the key's old value stays; others may have been thrown out.
+ * Unless it is 0, nothing was stored; while room was sought for it, others may
+ * have been thrown out, and the key's old value, too.
  * Thread-safe. Since: 0.1
  */
 int pashm_cache_put(struct pashm_cache *cache, const void *key,
