@@ -106,28 +106,32 @@ static void fill_extent(char *data, size_t extent)
 		*(uint64_t *)(data + page * PAGE) = pattern(extent) + page;
 }
 
-/* Fill @pages through a client of our own; the status of a child */
-static int fill_and_verify(int fd, size_t pages)
+/*
+ * Fill @pages from page @first on through a client of our own; the status of a
+ * child.
+ */
+static int fill_and_verify(int fd, size_t first, size_t pages)
 {
 	int client = region_attach(fd, 0);
-	long address = map_at(client, 0, pages * PAGE, RW);
-	char *data = (char *)address;
-	size_t extent;
+	long address = map_at(client, first * PAGE, pages * PAGE, RW);
+	char *data = (char *)(address - (long)(first * PAGE));
+	size_t extent, end = (first + pages) / EXTENT;
 
 	if (client < 0 || MAP_FAILED_WITH(address))
 		return 10;
-	for (extent = 0; extent < pages / EXTENT; extent++) {
+	first /= EXTENT;
+	for (extent = first; extent < end; extent++) {
 		if (region_reshape(client, extent * EXTENT, EXTENT, 0))
 			return 11;
 		fill_extent(data, extent);
 		if (!is_pinned(extent) && region_unpin(client, extent * EXTENT))
 			return 12;
 	}
-	for (extent = 0; extent < pages / EXTENT; extent += PINNED_EVERY)
-		if (!verify_extent(data, extent))
+	for (extent = first; extent < end; extent++)
+		if (is_pinned(extent) && !verify_extent(data, extent))
 			return 13;
 	/* Whatever was not reported lost must be there, too */
-	for (extent = 0; extent < pages / EXTENT; extent++) {
+	for (extent = first; extent < end; extent++) {
 		uint32_t generation = 1, verdict;
 
 		if (is_pinned(extent))
@@ -146,6 +150,7 @@ struct job {
 	const char *group;
 	int fd;
 	size_t pages;
+	size_t first;
 };
 
 static int enter(const char *group)
@@ -160,7 +165,8 @@ static int fill_in_group(void *arg)
 {
 	struct job *job = arg;
 
-	return enter(job->group) ? 1 : fill_and_verify(job->fd, job->pages);
+	return enter(job->group) ? 1 :
+	       fill_and_verify(job->fd, job->first, job->pages);
 }
 
 static int create_and_fill(void *arg)
@@ -170,7 +176,8 @@ static int create_and_fill(void *arg)
 	if (enter(job->group))
 		return 1;
 	job->fd = region_create(job->pages, 0);
-	return job->fd < 0 ? 2 : fill_and_verify(job->fd, job->pages);
+	return job->fd < 0 ? 2 :
+	       fill_and_verify(job->fd, job->first, job->pages);
 }
 
 static int hog(void *arg)
@@ -192,7 +199,7 @@ static long long oom_kills(void)
 
 TEST_F_TIMEOUT(cgroup, a_region_larger_than_the_limit_can_be_filled, 120)
 {
-	struct job job = { INNER, self->fd, self->pages };
+	struct job job = { INNER, self->fd, self->pages, 0 };
 
 	ASSERT_EQ(0, in_child(fill_in_group, &job));
 	EXPECT_EQ(0, oom_kills());
@@ -205,7 +212,7 @@ TEST_F_TIMEOUT(cgroup, a_region_larger_than_the_limit_can_be_filled, 120)
 
 TEST_F_TIMEOUT(cgroup, the_same_holds_twenty_times, 590)
 {
-	struct job job = { INNER, -1, self->pages };
+	struct job job = { INNER, -1, self->pages, 0 };
 	int round;
 
 	for (round = 0; round < scaled(20); round++) {
@@ -229,7 +236,7 @@ static int create_in_group(void *arg)
 
 TEST_F_TIMEOUT(cgroup, a_region_of_one_group_can_be_filled_from_another, 120)
 {
-	struct job job = { OTHER, -1, self->pages };
+	struct job job = { OTHER, -1, self->pages, 0 };
 	int pair[2];
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
@@ -245,8 +252,8 @@ TEST_F_TIMEOUT(cgroup, a_region_of_one_group_can_be_filled_from_another, 120)
 
 TEST_F_TIMEOUT(cgroup, two_groups_fill_one_region_at_once, 240)
 {
-	struct job job = { INNER, self->fd, self->pages / 2 };
-	struct job second = { OTHER, -1, self->pages / 2 };
+	struct job job = { INNER, self->fd, self->pages / 2, 0 };
+	struct job second = { OTHER, -1, self->pages / 2, 0 };
 	int status;
 	pid_t pid = fork();
 
@@ -260,7 +267,7 @@ TEST_F_TIMEOUT(cgroup, two_groups_fill_one_region_at_once, 240)
 
 TEST_F_TIMEOUT(cgroup, reclaim_on_request_takes_unpinned_memory, 120)
 {
-	struct job job = { INNER, self->fd, units(64) / PAGE };
+	struct job job = { INNER, self->fd, units(64) / PAGE, 0 };
 	long address = map_at(self->fd, 0, units(64), PROT_READ);
 	uint32_t generation = 1, verdict;
 	struct pashm_info info;
@@ -301,8 +308,8 @@ TEST_F_TIMEOUT(cgroup, reclaim_on_request_takes_unpinned_memory, 120)
 
 TEST_F_TIMEOUT(cgroup, memory_of_a_removed_group_stays_purgeable, 120)
 {
-	struct job fill = { INNER, self->fd, units(100) / PAGE };
-	struct job take = { OTHER, -1, units(90) / PAGE };
+	struct job fill = { INNER, self->fd, units(100) / PAGE, 0 };
+	struct job take = { OTHER, -1, units(90) / PAGE, 0 };
 
 	ASSERT_EQ(0, in_child(fill_in_group, &fill));
 	ASSERT_EQ(0, region_info(self->fd).purged);
@@ -312,11 +319,32 @@ TEST_F_TIMEOUT(cgroup, memory_of_a_removed_group_stays_purgeable, 120)
 	EXPECT_LE(units(60), region_info(self->fd).purged);
 }
 
+/* From 7.2 on the parent inherits it piece by piece, and has some of its own */
+TEST_F_TIMEOUT(cgroup, the_same_holds_for_ten_groups_and_their_parent, 120)
+{
+	struct job fill = { INNER, self->fd, units(9) / PAGE, 0 };
+	struct job take = { OTHER, -1, units(90) / PAGE, 0 };
+	int round;
+
+	for (round = 0; round < 10; round++) {
+		ASSERT_EQ(0, in_child(fill_in_group, &fill));
+		ASSERT_EQ(0, rmdir(INNER));
+		ASSERT_EQ(0, mkdir(INNER, 0755));
+		fill.first += fill.pages;
+	}
+	fill.group = OTHER;
+	ASSERT_EQ(0, in_child(fill_in_group, &fill));
+	ASSERT_EQ(0, region_info(self->fd).purged);
+	EXPECT_EQ(0, in_child(hog, &take));
+	EXPECT_EQ(0, oom_kills());
+	EXPECT_LE(units(60), region_info(self->fd).purged);
+}
+
 TEST_F_TIMEOUT(cgroup, pinned_memory_is_not_taken_for_a_neighbour, 120)
 {
-	struct job take = { OTHER, -1, units(90) / PAGE };
+	struct job take = { OTHER, -1, units(90) / PAGE, 0 };
 	size_t pages = units(100) / PAGE;
-	struct job fill = { INNER, self->fd, pages };
+	struct job fill = { INNER, self->fd, pages, 0 };
 	uint32_t generation = 1, verdict;
 	size_t page;
 
