@@ -239,8 +239,13 @@ static long pashm_run(const struct pashm_command *command, struct file *file,
 	args.size = size;
 	if (args.flags & ~command->flags)
 		return -EINVAL;
-	/* What cannot be answered is not begun: pins would be lost track of */
-	if (command->out != PASHM_OUT_NEVER && put_user(size, (u32 __user *)user))
+	/*
+	 * What cannot be answered is not begun: pins would be lost track of.
+	 * All of it: it may begin in memory that can be written, and end in
+	 * memory that cannot.
+	 */
+	if (command->out != PASHM_OUT_NEVER &&
+	    copy_to_user(user, &args, command->size))
 		return -EFAULT;
 
 	ret = command->run(file, &args);

@@ -299,6 +299,18 @@ TEST_F(pin, a_struct_that_cannot_be_answered_pins_nothing)
 	EXPECT_EQ(0, region_info(self->fd).pinned_extents);
 }
 
+TEST_F(pin, a_struct_that_can_be_answered_in_part_pins_nothing)
+{
+	char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct pashm_pin *args = (void *)(pages + PAGE - 16);
+
+	*args = self->args;
+	ASSERT_EQ(0, mprotect(pages + PAGE, PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, command(self->fd, PASHM_IOC_PIN, args));
+	EXPECT_EQ(0, region_info(self->fd).pinned_extents);
+}
+
 TEST_F(pin, unpin_of_a_forged_count_is_erange)
 {
 	static const uint32_t counts[] = { PASHM_COUNT_LIMIT, 0xc001, 0xffff };

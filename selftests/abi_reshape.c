@@ -90,6 +90,35 @@ TEST_F(reshape, discard_gives_the_pages_back)
 	EXPECT_EQ(0x5a, self->data[12 * PAGE]);
 }
 
+/* Two pages, of which the second can be read only; arguments in both */
+static struct pashm_reshape *half_writable(struct _test_data_reshape *self,
+					   size_t writable)
+{
+	char *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct pashm_reshape *args = (void *)(pages + PAGE - writable);
+
+	if (pages == MAP_FAILED)
+		return NULL;
+	*args = self->args;
+	return mprotect(pages + PAGE, PAGE, PROT_READ) ? NULL : args;
+}
+
+TEST_F(reshape, a_struct_that_cannot_be_answered_changes_nothing)
+{
+	static const size_t writable[] = { 0, 4, 16, sizeof(self->args) - 1 };
+	size_t i;
+
+	for (i = 0; i < sizeof(writable) / sizeof(*writable); i++) {
+		struct pashm_reshape *args = half_writable(self, writable[i]);
+
+		ASSERT_NE(NULL, args);
+		EXPECT_EQ(-EFAULT, command(self->fd, PASHM_IOC_RESHAPE, args));
+		EXPECT_EQ(0, self->states[8]);
+		EXPECT_EQ(0, count_of(self, 8));
+	}
+}
+
 TEST_F(reshape, a_length_of_zero_is_einval)
 {
 	self->args.length = 0;
