@@ -17,8 +17,8 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli check check-all check-debug coverage fuzz-lib torture \
-	demo bench style clean
+.PHONY: help modules lib cli check check-all check-debug coverage fuzz fuzz-lib \
+	torture demo bench style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -79,6 +79,11 @@ torture: ## run the tests that take hours (KERNEL, TESTS as above)
 fuzz-lib: ## fuzz the library, SECONDS=60 each target
 	@scripts/setup fuzz
 	@$(MAKE) -s -C lib fuzz $(if $(SECONDS),SECONDS=$(SECONDS))
+
+fuzz: ## look for bugs in the module with random calls (KERNEL=, MINUTES=, SEED=)
+	@scripts/fuzz $(if $(KERNEL),--kernel "$(KERNEL)") \
+		$(if $(MINUTES),--minutes "$(MINUTES)") \
+		$(if $(SEED),--seed "$(SEED)")
 
 demo: ## watch a cache give its memory back, in a VM
 	@scripts/setup demo
