@@ -13,7 +13,7 @@
 
 /* Operations of a case of the kselftest, in all its processes together */
 #define CASE_OPERATIONS	24000UL
-#define CASE_SECONDS	12
+#define CASE_SECONDS	6
 #define FIXED_SEED	20
 #define FOREVER		UINT64_MAX
 
@@ -21,7 +21,7 @@ static const char usage[] =
 "Usage: fuzz_module [OPTION...]\n"
 "\n"
 "Without options: a kselftest. $PASHM_TEST_SCALE multiplies the number of\n"
-"operations and the time; a case ends after $PASHM_FUZZ_SECONDS (12) at last.\n"
+"operations and the time, at most 12 seconds a case.\n"
 "\n"
 "  --seed N        default: a new one\n"
 "  --processes N   default 4, at most 8; one alone does the same each time\n"
@@ -63,15 +63,13 @@ static bool run_and_report(const struct plan *plan)
 static void kselftest_case(const char *name, uint64_t seed, int processes,
 			   bool faults)
 {
-	long scale = environment_number("PASHM_TEST_SCALE", 1);
 	struct plan plan = {
 		.seed = seed, .processes = processes, .only = -1,
-		.seconds = (uint64_t)environment_number("PASHM_FUZZ_SECONDS",
-							CASE_SECONDS * scale),
+		.seconds = (uint64_t)scaled(CASE_SECONDS) + CASE_SECONDS,
 		.faults = faults,
 	};
 
-	plan.until = CASE_OPERATIONS * (uint64_t)scale / (uint64_t)processes;
+	plan.until = (uint64_t)scaled(CASE_OPERATIONS) / (uint64_t)processes;
 	if (faults && !faults_available())
 		ksft_test_result_skip("%s: no fault injection\n", name);
 	else
