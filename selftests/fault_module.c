@@ -122,8 +122,11 @@ TEST_F_TIMEOUT(fault_module, a_failed_load_leaves_nothing_behind, 7200)
 	for (burst = 0; burst <= all; burst++)
 		fail_loads(_metadata, self, burst, all ? 1 : STRIDE, &tally);
 	fault_print("load", &tally);
-	/* shmem, workqueue, shrinker, cache, list, device */
-	EXPECT_LE(6, tally.sites);
+	/*
+	 * shmem, workqueue, shrinker, cache, list, device; a sample may step
+	 * over one that allocates only once.
+	 */
+	EXPECT_LE(all ? 6 : 4, tally.sites);
 	EXPECT_LE(30, tally.inside);
 }
 
