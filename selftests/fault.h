@@ -199,6 +199,20 @@ static inline void fault_count(struct fault_rig *rig, struct fault_tally *tally)
 	}
 }
 
+/* Was the last failure the copy of an ioctl's answer, when all was done? */
+static inline bool fault_was_the_answer(const struct fault_tally *tally)
+{
+	static const char * const callers[] = {
+		"pashm_run+", "pashm_dispatch+", "pashm_region_ioctl+",
+	};
+	size_t i;
+
+	for (i = 0; i < 3; i++)
+		if (!strncmp(tally->last, callers[i], strlen(callers[i])))
+			return strstr(tally->last, "copy_to_user");
+	return false;
+}
+
 static inline void fault_print(const char *name,
 			       const struct fault_tally *tally)
 {
