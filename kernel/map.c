@@ -94,6 +94,7 @@ static int pashm_mmap_data(struct pashm_client *client,
 	vma->vm_private_data = region;
 	pashm_vm_flags_clear(vma, PASHM_VM_MAYRWX &
 				  ~(prot << PASHM_VM_MAY_SHIFT));
+	/* From 7.2 on, VM_DONTEXPAND is also what keeps userfaultfd off */
 	pashm_vm_flags_set(vma, VM_DONTEXPAND | VM_NOHUGEPAGE);
 	return 0;
 }

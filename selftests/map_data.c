@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Mappings of the data: bounds, rights, life time, what purges do to them. */
+#include <sys/syscall.h>
+#include <linux/userfaultfd.h>
+
 #include <kselftest_harness.h>
 
 #include "common.h"
@@ -148,6 +151,27 @@ TEST_F(data, the_mask_of_a_region_forbids_execution)
 					 PROT_READ | PROT_EXEC));
 	map = map_data(_metadata, self->fd, RW);
 	EXPECT_EQ(-EACCES, CALL(mprotect(map, PAGE, PROT_READ | PROT_EXEC)));
+}
+
+/* It would put pages in behind the back of the module, which must list them */
+TEST_F(data, userfaultfd_does_not_take_it)
+{
+	char *map = map_data(_metadata, self->fd, RW);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { .start = (uintptr_t)map, .len = BYTES },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	char *other = mmap(NULL, BYTES, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP(return, "no userfaultfd: %s", strerror(errno));
+	ASSERT_EQ(0, CALL(ioctl(fd, UFFDIO_API, &api)));
+	EXPECT_EQ(-EINVAL, CALL(ioctl(fd, UFFDIO_REGISTER, &range)));
+	range.range.start = (uintptr_t)other;
+	EXPECT_EQ(0, CALL(ioctl(fd, UFFDIO_REGISTER, &range)));
+	close(fd);
 }
 
 TEST_F(data, without_a_mask_it_may_be_executed_up_to_6_12)
