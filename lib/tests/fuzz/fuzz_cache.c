@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Sequences of calls on a cache, beside a model that knows what each key's
- * value must be if there is one, and whether there has to be one.
+ * value must be if there is one, and whether there has to be one. All that is
+ * not in use may be purged in the middle of a call, as if by another thread.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,7 +21,7 @@
  * enum presence - of a key's value
  * @ABSENT: there is none, or nobody can see it
  * @DEAD:   it was purged, and may not have been missed yet
- * @UNSURE: it may have been evicted
+ * @UNSURE: it may have been evicted, or purged in the middle of a call
  * @LIVE:   a get must find it
  */
 enum presence { ABSENT, DEAD, UNSURE, LIVE };
@@ -65,6 +66,7 @@ struct held {
  * @gets:     number of gets
  * @found:    those of them that found one
  * @evicted:  the cache's counter, when last looked at
+ * @between:  there was a purge in the middle of a call that is not noted yet
  */
 struct model {
 	struct fuzz_input input;
@@ -75,6 +77,7 @@ struct model {
 	uint64_t gets;
 	uint64_t found;
 	uint64_t evicted;
+	bool between;
 };
 
 /* Of all kinds of lengths, and alike but for the last byte */
@@ -111,28 +114,54 @@ static size_t length_any(struct model *model)
 	return (byte % 24U) * (PAGE / 2) + 1;
 }
 
-/* Something was thrown out: what the model cannot know */
-static void evictions_note(struct model *model)
+static bool is_held(const struct model *model, const struct key *key)
+{
+	unsigned int i;
+
+	for (i = 0; i < HELD; i++) {
+		if (model->held[i].value.entry && !model->held[i].writing &&
+		    model->held[i].version == key->version)
+			return true;
+	}
+	return false;
+}
+
+static struct model *purged;
+
+static void purge_between(const void *address)
+{
+	uint64_t freed;
+
+	(void)address;
+	if (!purged->cache || !fuzz_left(&purged->input) ||
+	    fuzz_back_u8(&purged->input) < 0xf8)
+		return;
+	purged->between = true;
+	pashm_region_purge(pashm_cache_region(purged->cache), &freed);
+}
+
+/* Something was thrown out, or purged: what the model cannot know */
+static void losses_note(struct model *model)
 {
 	struct pashm_cache_stats stats;
 	unsigned int i;
 
 	FUZZ_VOID(pashm_cache_stats(model->cache, &stats));
-	if (stats.evicted == model->evicted)
-		return;
-	fuzz_check(stats.evicted > model->evicted);
-	model->evicted = stats.evicted;
+	fuzz_check(stats.evicted >= model->evicted);
 	for (i = 0; i < KEYS; i++) {
-		if (model->keys[i].presence == LIVE)
+		if (model->keys[i].presence == LIVE &&
+		    (stats.evicted != model->evicted ||
+		     (model->between && !is_held(model, &model->keys[i]))))
 			model->keys[i].presence = UNSURE;
 	}
+	model->evicted = stats.evicted;
 }
 
 static void value_made(struct model *model, const struct held *made)
 {
 	model->keys[made->key] = (struct key){
-		.presence = LIVE, .byte = made->byte,
-		.length = made->value.length, .version = made->version,
+		.presence = model->between ? UNSURE : LIVE,
+		.byte = made->byte, .length = made->value.length, .version = made->version,
 	};
 }
 
@@ -148,7 +177,7 @@ static void reserve(struct model *model)
 		return;
 	ret = FUZZ_CALL(pashm_cache_reserve(model->cache, bytes, size, length,
 					    &held->value));
-	evictions_note(model);
+	losses_note(model);
 	if (ret) {
 		fuzz_check(ret == (length ? -ENOSPC : -EINVAL) ||
 			   fuzz_has_failed());
@@ -187,7 +216,7 @@ static void end(struct model *model, struct held *held, uint8_t how)
 		fuzz_check(!FUZZ_CALL(pashm_cache_commit(model->cache,
 							 &held->value,
 							 how & 2)));
-		evictions_note(model);
+		losses_note(model);
 		value_made(model, &copy);
 		held->writing = false;
 		fuzz_check(!held->value.entry == !(how & 2));
@@ -207,6 +236,7 @@ static void get(struct model *model)
 		return;
 	ret = FUZZ_CALL(pashm_cache_get(model->cache, bytes, size,
 					&held->value));
+	losses_note(model);
 	model->gets++;
 	model->found += !ret;
 	fuzz_check(ret == 0 || ret == -ENOENT);
@@ -238,7 +268,7 @@ static void put(struct model *model)
 	memset(data, made.byte, made.value.length);
 	ret = FUZZ_CALL(pashm_cache_put(model->cache, bytes, size, data,
 					made.value.length));
-	evictions_note(model);
+	losses_note(model);
 	if (!ret)
 		value_made(model, &made);
 	else
@@ -254,21 +284,10 @@ static void cache_remove(struct model *model)
 	size_t size = key_bytes(number, bytes);
 	int ret = FUZZ_CALL(pashm_cache_remove(model->cache, bytes, size));
 
+	losses_note(model);
 	fuzz_check(ret == 0 || ret == -ENOENT);
 	fuzz_check(ret == 0 ? key->presence > ABSENT : key->presence != LIVE);
 	key->presence = ABSENT;
-}
-
-static bool is_held(const struct model *model, const struct key *key)
-{
-	unsigned int i;
-
-	for (i = 0; i < HELD; i++) {
-		if (model->held[i].value.entry && !model->held[i].writing &&
-		    model->held[i].version == key->version)
-			return true;
-	}
-	return false;
 }
 
 /* All that nobody reads is gone, and nothing else */
@@ -349,6 +368,8 @@ static void call(struct model *model)
 	case 14: lengths_are_checked(model); break;
 	default: break;
 	}
+	losses_note(model);
+	model->between = false;
 	figures_check(model);
 }
 
@@ -374,7 +395,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct model model = { .input = { data, data + size } };
 	unsigned int calls;
 
-	fuzz_world_begin(NULL);
+	purged = &model;
+	fuzz_world_begin(purge_between);
 	fuzz_check(!FUZZ_CALL(pashm_cache_create(&params, &model.cache)));
 	for (calls = 0; calls < CALLS && fuzz_left(&model.input); calls++)
 		call(&model);

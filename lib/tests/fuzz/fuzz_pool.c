@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Sequences of calls on a pool, beside a model that knows which object has
- * which pages, what is in them, and what each client has to be told.
+ * which pages, what is in them, and what each client has to be told. While one
+ * client purges, the other may pin, before any load and any system call.
  */
 #include <errno.h>
 #include <string.h>
@@ -45,6 +46,7 @@ struct object {
  * @dead:    handles that are stale
  * @buried:  number of these that there have been
  * @bytes:   the last that was filled in
+ * @purging: the client that does; -1: none
  */
 struct model {
 	struct fuzz_input input;
@@ -56,6 +58,7 @@ struct model {
 	struct pashm_handle dead[DEAD];
 	unsigned int buried;
 	uint8_t bytes;
+	int purging;
 };
 
 static bool is_pinned(const struct object *object)
@@ -246,28 +249,66 @@ static bool is_lost(const struct model *model, const struct object *object)
 	       object->generation;
 }
 
+/* Was it taken? Then nobody had it pinned, and there was something to take */
+static bool loss_note(struct model *model, struct object *object)
+{
+	if (!is_lost(model, object))
+		return false;
+	fuzz_check(object->resident && !is_pinned(object));
+	object->generation++;
+	fuzz_check(!is_lost(model, object));
+	object->byte = 0;
+	object->resident = false;
+	return true;
+}
+
 /* Something was taken, or all that could be: the generations tell what */
 static void losses_note(struct model *model, bool all)
 {
 	struct object *object;
-	bool allowed;
 	uint32_t i;
 
 	for (i = 0; i < OBJECTS; i++) {
 		object = &model->objects[i];
-		if (!object->pages)
-			continue;
-		allowed = object->resident && !is_pinned(object);
-		if (is_lost(model, object)) {
-			fuzz_check(allowed);
-			object->generation++;
-			fuzz_check(!is_lost(model, object));
-			object->byte = 0;
-			object->resident = false;
-		} else {
-			fuzz_check(!all || !allowed);
-		}
+		if (object->pages && !loss_note(model, object))
+			fuzz_check(!all || !object->resident ||
+				   is_pinned(object));
 	}
+}
+
+static struct model *pinner;
+
+/*
+ * The other client's turn in the middle of a purge: it may have to wait for one
+ * that cannot go on meanwhile, and gives up, or it has what it pinned.
+ */
+static void pin_between(const void *address)
+{
+	struct model *model = pinner;
+	struct pashm_region *region;
+	struct pashm_handle *handle;
+	enum pashm_verdict verdict;
+	struct object *object;
+	int ret;
+
+	(void)address;
+	if (model->purging < 0 || fuzz_back_u8(&model->input) % 8)
+		return;
+	region = model->clients[!model->purging];
+	object = &model->objects[fuzz_back_u8(&model->input) % OBJECTS];
+	handle = &object->handles[!model->purging];
+	if (!region || !object->pages)
+		return;
+	ret = pashm_pin(region, *handle, &verdict);
+	fuzz_check(ret == 0 || ret == -ETIMEDOUT);
+	/* What was taken before was not pinned then */
+	loss_note(model, object);
+	if (ret)
+		return;
+	object->pins[!model->purging]++;
+	fuzz_check(verdict == (object->generation == handle->generation ?
+			       PASHM_INTACT : PASHM_PURGED));
+	handle->generation = object->generation;
 }
 
 static void nothing_is_lost(struct model *model)
@@ -286,7 +327,9 @@ static void purge(struct model *model, unsigned int client)
 
 	if (!model->clients[client])
 		return;
+	model->purging = (int)client;
 	ret = FUZZ_CALL(pashm_region_purge(model->clients[client], &freed));
+	model->purging = -1;
 	losses_note(model, !fuzz_has_failed());
 	fuzz_check(ret <= 0 && freed <= PAGES * PAGE);
 }
@@ -298,9 +341,29 @@ static void reclaim(struct model *model, unsigned int client)
 
 	if (!model->clients[client])
 		return;
+	model->purging = (int)client;
 	FUZZ_CALL(pashm_reclaim_some(model->clients[client],
 				     fuzz_u8(&model->input), class, &next));
+	model->purging = -1;
 	losses_note(model, false);
+}
+
+/* Nor with what was never an object, even if it is an extent */
+static void no_object(struct model *model)
+{
+	uint32_t i, page = fuzz_u8(&model->input) % PAGES;
+	struct pashm_handle handle = {
+		.page = page,
+		.generation = pashm_generation(model->clients[0], page),
+	};
+
+	for (i = 0; i < OBJECTS; i++) {
+		if (model->objects[i].pages &&
+		    model->objects[i].handles[0].page == page)
+			return;
+	}
+	fuzz_check(pashm_pool_size(model->pool, handle) == 0);
+	fuzz_check(FUZZ_CALL(pashm_pool_free(model->pool, handle)) == -ESTALE);
 }
 
 /* Nothing can be done with what was freed, whatever is there by now */
@@ -348,7 +411,7 @@ static void call(struct model *model)
 	case 11: purge(model, client); break;
 	case 12: reclaim(model, client); break;
 	case 13: case 14: stale(model, client); break;
-	default: break;
+	default: no_object(model);
 	}
 	nothing_is_lost(model);
 	figures_check(model);
@@ -377,10 +440,11 @@ static void clients_open(struct model *model)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct model model = { .input = { data, data + size } };
+	struct model model = { .input = { data, data + size }, .purging = -1 };
 	unsigned int calls;
 
-	fuzz_world_begin(NULL);
+	pinner = &model;
+	fuzz_world_begin(pin_between);
 	clients_open(&model);
 	for (calls = 0; calls < CALLS && fuzz_left(&model.input); calls++)
 		call(&model);

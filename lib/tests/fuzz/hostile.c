@@ -121,6 +121,24 @@ static uint64_t state_any(uint64_t page)
 	return state | (uint64_t)next() % 4 << PASHM_STATE_GEN_SHIFT;
 }
 
+static void store(uint64_t offset, uint64_t value, size_t size)
+{
+	if (offset <= hostile.layout.size - size)
+		memcpy(hostile.base + offset, &value, size);
+}
+
+/* Neighbours with memory, which are taken together: more than fit in a run */
+static void row_forge(uint64_t page)
+{
+	const struct memfd_layout *layout = &hostile.layout;
+	uint32_t i, count = 100U + next();
+
+	for (i = 0; i < count && page < layout->pages; i++, page++) {
+		store(layout->states + page * 8, 1, 8);
+		store(layout->data + page * 4096, 1, 1);
+	}
+}
+
 static uint32_t pin_any(void)
 {
 	static const uint32_t counts[] = {
@@ -130,12 +148,6 @@ static uint32_t pin_any(void)
 
 	return counts[next() % 8] << PASHM_PIN_COUNT_SHIFT |
 	       (uint32_t)next() << 8 | next();
-}
-
-static void store(uint64_t offset, uint64_t value, size_t size)
-{
-	if (offset <= hostile.layout.size - size)
-		memcpy(hostile.base + offset, &value, size);
 }
 
 static void purge_forge(void)
@@ -244,6 +256,8 @@ static void act(const void *address)
 	if (what & 0x80 && word_forge(address))
 		return;
 	page = page_any();
+	if (what == 0x10 || what == 0x11)
+		row_forge(page);
 	switch (what % 16) {
 	case 0: case 1: case 2: case 3:
 		store(layout->states + page * 8, state_any(page), 8);
