@@ -256,6 +256,7 @@ static bool finish_fork(struct world *world)
 
 static const struct operation fork_with_mappings = {
 	"fork", prepare_pins, run_fork, finish_fork, { ENOMEM, EAGAIN },
+	.stack = true,
 	.injected = 20,
 };
 

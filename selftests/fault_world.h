@@ -51,6 +51,8 @@ struct world_view {
  * @errors:   a 0-terminated list of errnos that are documented
  * @answers:  has an answer to copy out at last: when that fails, it is done
  * @charges:  may leave pages in memory though it fails
+ * @stack:    makes a kernel stack: no bursts, as vmalloc warns of three failures
+ *            in a row
  * @injected: so many failures are known to be possible
  * @sites:    in so many different places of the module
  */
@@ -62,6 +64,7 @@ struct operation {
 	int errors[4];
 	bool answers;
 	bool charges;
+	bool stack;
 	unsigned int injected, sites;
 };
 
