@@ -12,6 +12,9 @@
 #include "hostile.h"
 #include "memfd.h"
 
+/* Clients that he pretends there are: each costs calls, of which 255 take long */
+#define PEERS	8
+
 #define SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 /**
@@ -196,7 +199,7 @@ static void lock_toggle(void)
 	static const long bytes[] = { 0, 0, 1, 2, 3, 4 };
 	struct flock lock = {
 		.l_type = next() & 1 ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET,
-		.l_start = bytes[next() % 6], .l_len = next() & 1 ? 1 : 300,
+		.l_start = bytes[next() % 6], .l_len = next() & 1 ? 1 : PEERS,
 	};
 
 	fcntl(hostile.locks, F_OFD_SETLK, &lock);

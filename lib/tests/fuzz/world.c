@@ -24,10 +24,12 @@
 #define MAPPINGS	64
 
 /*
- * System calls in one call of the library. Waiting out a lock that is not given
- * up takes 5,000 naps, or would if those who sleep did not oversleep so much.
+ * System calls in one call of the library: some for each extent of the largest
+ * region and each peer, or for each try of something that is busy. Waiting out a
+ * lock that is not given up would take 5,000 naps, if those who sleep did not
+ * oversleep so much.
  */
-#define CALLS_MOST	20000
+#define CALLS_MOST	200000
 #define OVERSLEEP	20
 
 /**
