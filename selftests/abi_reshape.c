@@ -295,9 +295,9 @@ static int contend(void *arg)
 {
 	size_t page = *(size_t *)((void **)arg)[1];
 	int fd = region_attach(*(int *)((void **)arg)[0], 0);
-	int round;
+	int round, rounds = scaled(ROUNDS);
 
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < rounds; round++) {
 		long ret = region_reshape(fd, page, 4, 0);
 
 		if (ret == -ERANGE || ret == -EBUSY)
@@ -310,17 +310,18 @@ static int contend(void *arg)
 	return 0;
 }
 
-TEST_F(reshape, overlapping_extents_made_at_once_exclude_each_other)
+TEST_F_TIMEOUT(reshape, overlapping_extents_made_at_once_exclude_each_other,
+	       120)
 {
 	size_t left = 20, right = 22;
 	void *to_child[] = { &self->fd, &left };
 	bool overlapped = false;
-	int status, round;
+	int status, round, rounds = scaled(ROUNDS);
 	pid_t pid = fork();
 
 	if (!pid)
 		_exit(contend(to_child));
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < rounds; round++) {
 		if (region_reshape(self->fd, right, 4, 0))
 			continue;
 		/* Ours and pinned: no other may reach into it now */
