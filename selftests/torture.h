@@ -96,9 +96,9 @@ static inline bool torture_hire(struct torture_crew *crew, torture_fn *work,
 }
 
 /* For a worker that must get its turn among many */
-static inline void torture_hurry(void)
+static inline void torture_hurry(int nice)
 {
-	setpriority(PRIO_PROCESS, 0, -20);
+	setpriority(PRIO_PROCESS, 0, nice);
 }
 
 /* Let them work, until the time is over or somebody has failed */

@@ -272,6 +272,14 @@ static void settle(struct owner *o)
 	torture_count(&o->storm->own_purges, info.purges);
 }
 
+/* Those who are ready first must not keep the others from it */
+static void await_all(struct storm *storm)
+{
+	while (__atomic_load_n(&storm->ready, __ATOMIC_SEQ_CST) < GROUPS &&
+	       !torture_stopped(&storm->torture))
+		usleep(100000);
+}
+
 static void be_client(void *arg, unsigned int number, uint64_t seed)
 {
 	static struct owner o;
@@ -283,6 +291,7 @@ static void be_client(void *arg, unsigned int number, uint64_t seed)
 	o.seed = seed;
 	if (torture_group_write(path, "cgroup.procs", "0") || !set_up(&o))
 		_exit(1);
+	await_all(storm);
 	while (!torture_stopped(&storm->torture)) {
 		uint64_t choice = random_next(&o.seed);
 
@@ -305,7 +314,7 @@ static void be_storm(void *arg, unsigned int number, uint64_t seed)
 	char path[64], text[32];
 
 	(void)number;
-	torture_hurry();
+	torture_hurry(-20);
 	while (__atomic_load_n(&storm->ready, __ATOMIC_SEQ_CST) < GROUPS &&
 	       !torture_stopped(&storm->wind))
 		usleep(10000);

@@ -328,7 +328,7 @@ static void be_cgroups(void *arg, unsigned int number, uint64_t seed)
 	long ret;
 
 	(void)number;
-	torture_hurry();
+	torture_hurry(-5);
 	while (!torture_stopped(&shared->torture)) {
 		group_name(random_next(&seed) % GROUPS, path, sizeof(path));
 		if (!mkdir(path, 0755))
@@ -337,7 +337,7 @@ static void be_cgroups(void *arg, unsigned int number, uint64_t seed)
 		ret = torture_group_write(path, "memory.reclaim", "64K");
 		if (!ret || ret == -EAGAIN)
 			torture_count(&shared->reclaims, 1);
-		if (random_next(&seed) % 4 == 0)
+		if (random_next(&seed) % 16 == 0)
 			file_write("/proc/sys/vm/drop_caches", "2");
 		if (random_next(&seed) % 2)
 			rmdir(path);
