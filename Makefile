@@ -18,7 +18,7 @@ BUILD ?= build
 
 .DEFAULT_GOAL := help
 .PHONY: help modules lib cli check check-all check-debug coverage fuzz fuzz-lib \
-	torture demo bench style clean
+	model torture demo bench style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -84,6 +84,10 @@ fuzz: ## look for bugs in the module with random calls (KERNEL=, MINUTES=, SEED=
 	@scripts/fuzz $(if $(KERNEL),--kernel "$(KERNEL)") \
 		$(if $(MINUTES),--minutes "$(MINUTES)") \
 		$(if $(SEED),--seed "$(SEED)")
+
+model: ## prove the pin protocol, large configurations too (an hour)
+	@scripts/setup model
+	@selftests/model/run --all
 
 demo: ## watch a cache give its memory back, in a VM
 	@scripts/setup demo
