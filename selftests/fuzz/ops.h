@@ -23,6 +23,7 @@ void op_unpin(struct stream *s);
 /* ops_pin.c */
 void op_pin_by_table(struct stream *s);
 void op_unpin_by_table(struct stream *s);
+void op_hammer(struct stream *s);
 void op_wait(struct stream *s);
 void op_count(struct stream *s);
 void op_refill(struct stream *s);
@@ -45,6 +46,7 @@ void op_crowd(struct stream *s);
 /* ops_look.c */
 void op_info(struct stream *s);
 void op_purge(struct stream *s);
+void op_purge_storm(struct stream *s);
 void op_audit(struct stream *s);
 void op_fdinfo(struct stream *s);
 void op_proc_files(struct stream *s);
@@ -61,6 +63,7 @@ void op_mlock(struct stream *s);
 
 /* ops_access.c */
 void access_open(void);
+void pins_after_fork(void);
 void op_read_map(struct stream *s);
 void op_write_map(struct stream *s);
 void op_force_write(struct stream *s);

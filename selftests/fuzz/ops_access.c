@@ -43,8 +43,8 @@ static long copy_by_pipe(const void *from, void *to, size_t bytes)
 		return ret;
 	ret = read(ends[0], to, (size_t)ret);
 	error = errno;
-	/* What could not be read is still in there */
-	while (read(ends[0], rest, sizeof(rest)) > 0)
+	/* What could not be read is still in there; this, too, may fail once */
+	while (read(ends[0], rest, sizeof(rest)) > 0 || errno != EAGAIN)
 		;
 	errno = error;
 	return ret;
@@ -62,6 +62,24 @@ static long copy_page(struct stream *s, void *from, void *to, size_t bytes,
 	ret = write ? process_vm_writev(getpid(), &own, 1, &other, 1, 0) :
 		      process_vm_readv(getpid(), &own, 1, &other, 1, 0);
 	return ret < 0 && errno == ENOSYS ? copy_by_pipe(from, to, bytes) : ret;
+}
+
+/* Pin words do not come along to a child, even if it has asked for them */
+void pins_after_fork(void)
+{
+	uint32_t word;
+	int i;
+
+	for (i = 0; i < MAPS; i++) {
+		struct map *m = &self.maps[i];
+
+		if (!m->used || m->what != PINS)
+			continue;
+		m->used = false;
+		if (copy_by_pipe(m->address, &word, sizeof(word)) >= 0)
+			fail("a child reads its parent's pin words (map %d of region %d)",
+			     i, m->region);
+	}
 }
 
 /* Is what was read through some mapping what the model has? */

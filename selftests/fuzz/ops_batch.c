@@ -63,7 +63,8 @@ static bool batch_draw(struct stream *s, struct batch *b, bool unpin)
 		range->generation = pick_known(s, b->r, page);
 		range->verdict = (uint32_t)draw(s);
 		if (once_in(s, 30))
-			range->offset = edge(s);
+			range->offset = once_in(s, 2) ? edge(s) :
+				(b->r->pages + below(s, 3) - 1) * PAGE_BYTES;
 		if (once_in(s, 30))
 			range->length = edge(s);
 	}
@@ -132,7 +133,8 @@ static void range_failed(struct batch *b, uint32_t done, struct expect *e,
 
 /*
  * A failure was injected into the copying of the answer: how far it got is not
- * known. The counts themselves tell.
+ * known. The counts themselves tell; and of what is pinned now, the generation
+ * does not move any more.
  */
 static void batch_unanswered(const struct batch *b)
 {
@@ -140,10 +142,13 @@ static void batch_unanswered(const struct batch *b)
 
 	for (i = 0; b->p->mine && i < b->n; i++) {
 		size_t page = range_page(b->r, &b->in[i]);
+		uint16_t count = (uint16_t)(b->p->pins[page] >>
+					    PASHM_PIN_COUNT_SHIFT);
 
-		if (b->p->pins)
-			*count_of(b->p, page) = (uint16_t)
-				(b->p->pins[page] >> PASHM_PIN_COUNT_SHIFT);
+		if (count)
+			observe(b->r, page, pashm_state_generation(
+				state_word(b->r, page)), 0);
+		*count_of(b->p, page) = count;
 	}
 }
 

@@ -131,6 +131,21 @@ unlock:
 		region_unlock_all(r);
 }
 
+/* One purge after the other, for those who pin meanwhile */
+void op_purge_storm(struct stream *s)
+{
+	struct region *r = pick_region(s, false);
+	uint64_t n = small(s, 64), i;
+
+	if (!r || !world->concurrent)
+		return;
+	journal_call("purge storm", "region %ld, %ld", region_number(r),
+		     (long)n, 0, 0);
+	for (i = 0; i < n; i++)
+		region_purge(r->warden);
+	journal_return(0);
+}
+
 void op_audit(struct stream *s)
 {
 	struct region *r = pick_region(s, false);

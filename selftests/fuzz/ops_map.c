@@ -319,6 +319,9 @@ void op_madvise(struct stream *s)
 		n = small(s, m->pages - first);
 		m->split = true;
 	}
+	/* To undo the ban on a copy for children is worth to be tried */
+	if (m->what == PINS && once_in(s, 3))
+		advice = MADV_DOFORK;
 	/* Whether advice is taken is the kernel's matter, and so is its error */
 	may(&e, EINVAL);
 	may(&e, EAGAIN);

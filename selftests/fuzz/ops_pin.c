@@ -71,6 +71,51 @@ unlock:
 	region_unlock(r, page, page);
 }
 
+/*
+ * One extent, pinned and let go as fast as can be, so that others' purges meet
+ * each instant of it. What is written under one pin must be there under the
+ * next, or its loss be told.
+ */
+void op_hammer(struct stream *s)
+{
+	struct player *p = pick_with_pins(s);
+	struct region *r;
+	size_t page;
+	int i;
+
+	if (!p)
+		return;
+	r = region_of(p);
+	page = pick_page(s, r);
+	region_lock(r, page, page);
+	if (fading(p) || !r->length[page] || *count_of(p, page) ||
+	    !view_of(r)->writable)
+		goto unlock;
+	journal_call("hammer", "client %ld/%ld, page %ld", p->region,
+		     p->client, (long)page, 0);
+	for (i = 0; i < 100; i++) {
+		uint64_t state;
+
+		__atomic_fetch_add(&p->pins[page], PASHM_PIN_COUNT_ONE,
+				   __ATOMIC_SEQ_CST);
+		++*count_of(p, page);
+		state = state_word(r, page);
+		/* Its purger sees the count and gives up: soon */
+		while (pashm_state_purging(state))
+			state = state_word(r, page);
+		--*count_of(p, page);
+		observe(r, page, pashm_state_generation(state), 0);
+		page_check(r, page);
+		page_fill(r, page, (uint32_t)draw(s) | 1);
+		page_check(r, page);
+		__atomic_fetch_sub(&p->pins[page], PASHM_PIN_COUNT_ONE,
+				   __ATOMIC_RELEASE);
+	}
+	journal_return(0);
+unlock:
+	region_unlock(r, page, page);
+}
+
 void op_unpin_by_table(struct stream *s)
 {
 	struct player *p = pick_with_pins(s);
@@ -112,7 +157,8 @@ void op_wait(struct stream *s)
 	page = pick_page(s, r);
 	wait.offset = page * PAGE_BYTES;
 	if (once_in(s, 20))
-		wait.offset = edge(s);
+		wait.offset = once_in(s, 2) ? edge(s) :
+			      (r->pages + below(s, 3) - 1) * PAGE_BYTES;
 	if (once_in(s, 20))
 		wait.reserved = (uint32_t)edge(s);
 	must_if(&e, wait.reserved || wait.offset % PAGE_BYTES ||

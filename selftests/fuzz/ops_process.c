@@ -18,6 +18,7 @@ static void child_begin(uint64_t seed)
 	self.seed = seed;
 	players_after_fork();
 	access_open();
+	pins_after_fork();
 	faults_open();
 }
 
@@ -120,7 +121,7 @@ static void async_end(int slot)
 	if (!pid)
 		return;
 	journal_call("kill", "%ld", pid, 0, 0, 0);
-	clients_of_process(pid, false);
+	process_condemn(pid, slot);
 	kill(pid, SIGKILL);
 	child_reap(pid);
 	self.asyncs[slot] = 0;

@@ -215,13 +215,38 @@ struct player *player_free(void)
 	return NULL;
 }
 
+/*
+ * Say that a child will be killed: from here on it makes no new clients, and
+ * those that it has fade.
+ */
+void process_condemn(pid_t pid, int slot)
+{
+	int number = self.process * ASYNC_MAX + slot;
+
+	__atomic_store_n(&world->condemned[number], pid, __ATOMIC_SEQ_CST);
+	clients_of_process(pid, false);
+}
+
+static bool condemned(void)
+{
+	int i;
+
+	for (i = 0; i < ASYNC_MAX; i++)
+		if (__atomic_load_n(&world->condemned[self.process * ASYNC_MAX +
+						      i], __ATOMIC_SEQ_CST) ==
+		    getpid())
+			return true;
+	return false;
+}
+
 /* A slot of the model for a client of this process, or NOBODY */
 int client_reserve(struct region *r)
 {
 	int i;
 
 	region_lock_all(r);
-	for (i = 0; i < CLIENTS; i++)
+	/* Under the locks: either this is seen, or the new client is */
+	for (i = condemned() ? CLIENTS : 0; i < CLIENTS; i++)
 		if (r->clients[i].life == FREE)
 			break;
 	if (i < CLIENTS)
@@ -393,6 +418,6 @@ void players_after_fork(void)
 	}
 	memset(self.asyncs, 0, sizeof(self.asyncs));
 	for (i = 0; i < MAPS; i++)
-		if (self.maps[i].what == PINS || self.maps[i].fork_unsure)
+		if (self.maps[i].what != PINS && self.maps[i].fork_unsure)
 			self.maps[i].used = false;
 }

@@ -41,6 +41,7 @@ void player_close_one(struct player *p, int index);
 int player_unmap(struct player *p, void *address, size_t bytes);
 void clients_settle(void);
 void clients_of_process(pid_t pid, bool dead);
+void process_condemn(pid_t pid, int slot);
 void players_after_fork(void);
 
 #endif /* FUZZ_PLAYER_H */

@@ -133,6 +133,7 @@ struct world {
 	bool trace;
 	bool no_exec;			/* nothing here can be mapped to run */
 	uint64_t deadline;
+	pid_t condemned[PROCESSES_MAX * ASYNC_MAX];	/* about to be killed */
 	struct region regions[REGIONS];
 };
 
