@@ -111,6 +111,12 @@ void fuzz_fail_alloc(void);
 /* Did one of them happen since it was last asked? */
 bool fuzz_has_failed(void);
 
+/* Poke before any load of the library, with NULL if it is not from a mapping */
+extern bool fuzz_poke_always;
+
+/* May change what the library has read from a file */
+extern void (*fuzz_read)(char *text, size_t length);
+
 /* Asked whether the library may give back a range of a file */
 extern bool (*fuzz_may_punch)(uint64_t offset, uint64_t length);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "figures.h"
 #include "fuzz.h"
 #include "hostile.h"
 #include "memfd.h"
@@ -148,6 +149,17 @@ static void info(struct pashm_region *region)
 	fuzz_check(info.clients >= 1 && info.clients <= MEMFD_CLIENTS);
 }
 
+/* As pashmctl: from outside */
+static void look(int fd)
+{
+	struct figures figures = { 0 };
+
+	FUZZ_VOID(figures_read_memfd(fd, &figures));
+	fuzz_check(memchr(figures.info.name, 0, sizeof(figures.info.name)));
+	fuzz_check(figures.info.pinned_extents <= figures.info.extents);
+	fuzz_has_failed();
+}
+
 static void reclaim(struct pashm_region *region, struct fuzz_input *input)
 {
 	uint32_t next = RECLAIM_CLASSES, class = fuzz_u8(input) %
@@ -205,7 +217,11 @@ static void call(struct victim *victim)
 	case 12: reclaim(region, input); break;
 	case 13: import(victim, 2); break;
 	case 14: close_client(victim, what >> 5 & 1 ? 2 : what >> 4 & 1); break;
-	default: map(region);
+	default:
+		if (what & 0x20)
+			look(victim->fd);
+		else
+			map(region);
 	}
 }
 

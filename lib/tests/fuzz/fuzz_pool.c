@@ -277,6 +277,20 @@ static void losses_note(struct model *model, bool all)
 }
 
 static struct model *pinner;
+static unsigned int skip;
+
+static struct object *object_alive(struct model *model, uint32_t number)
+{
+	struct object *object;
+	uint32_t i;
+
+	for (i = 0; i < OBJECTS; i++) {
+		object = &model->objects[(number + i) % OBJECTS];
+		if (object->pages)
+			return object;
+	}
+	return NULL;
+}
 
 /*
  * The other client's turn in the middle of a purge: it may have to wait for one
@@ -292,13 +306,14 @@ static void pin_between(const void *address)
 	int ret;
 
 	(void)address;
-	if (model->purging < 0 || fuzz_back_u8(&model->input) % 8)
+	if (model->purging < 0 || !fuzz_left(&model->input) || skip--)
 		return;
+	skip = fuzz_back_u8(&model->input);
 	region = model->clients[!model->purging];
-	object = &model->objects[fuzz_back_u8(&model->input) % OBJECTS];
-	handle = &object->handles[!model->purging];
-	if (!region || !object->pages)
+	object = object_alive(model, fuzz_back_u8(&model->input));
+	if (!region || !object)
 		return;
+	handle = &object->handles[!model->purging];
 	ret = pashm_pin(region, *handle, &verdict);
 	fuzz_check(ret == 0 || ret == -ETIMEDOUT);
 	/* What was taken before was not pinned then */
@@ -444,6 +459,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned int calls;
 
 	pinner = &model;
+	skip = 0;
+	fuzz_poke_always = true;
 	fuzz_world_begin(pin_between);
 	clients_open(&model);
 	for (calls = 0; calls < CALLS && fuzz_left(&model.input); calls++)

@@ -82,6 +82,8 @@ static void imports(const char *root)
 }
 
 /* The order of fuzz_pressure.c */
+#define TEN(text) text text text text text text text text text text
+
 static const char *const machines[][8] = {
 	{ "MemTotal:  16316412 kB\nMemFree: 1 kB\nMemAvailable:   8316412 kB\n",
 	  "0::/user.slice/a.scope\n", "max\n", "max\n", "104857600\n",
@@ -98,6 +100,11 @@ static const char *const machines[][8] = {
 	  "0::/../../elsewhere\n", "9223372036854771712\n", "0\n", "-1\n",
 	  "x\ninactive_file 9223372036854775807\n"
 	  "active_file 9223372036854775807\n", "", "Zm9v" },
+	{ "MemTotal:  16316412 kB\nMemAvailable:   8316412 kB\n",
+	  "0::/" TEN("a/very/long/path/to/here/that/goes/on/and/on/and/on/")
+	  "end\n", "max\n", "max\n", "104857600\n", "anon 1\n", "", "" },
+	{ "MemTotal:  1 kB\n", "0::/\n", "", "", "", "", "some\n",
+	  TEN("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh") },
 	{ "MemTotal:  1 kB\nMemAvailable: 9223372036854775807 kB\n",
 	  "0::/a/b/c//d/\n", "1\n", "max\n", "9223372036854775807\n", "",
 	  "", "!" },
@@ -109,7 +116,7 @@ static void pressures(const char *root)
 	unsigned int i, text, watch;
 	size_t length;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
 		for (watch = 0; watch < 8; watch++) {
 			for (length = 0; length < 80; length++)
 				bytes[length] = (char)random8();

@@ -82,6 +82,8 @@ static struct world {
 
 const struct fuzz_text *(*fuzz_file)(const char *path);
 bool (*fuzz_may_punch)(uint64_t offset, uint64_t length);
+void (*fuzz_read)(char *text, size_t length);
+bool fuzz_poke_always;
 
 void fuzz_failed(const char *what, const char *file, int line)
 {
@@ -265,6 +267,8 @@ static void loaded(const void *address)
 
 	if (world.inside && at >= world.arena && at < world.arena + world.used)
 		poke(address);
+	else if (fuzz_poke_always)
+		poke(NULL);
 }
 
 #define LOADED(size) \
@@ -350,7 +354,13 @@ off_t __wrap_lseek(int fd, off_t offset, int whence)
 
 ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t offset)
 {
-	return call_allowed() ? __real_pread(fd, buffer, size, offset) : -1;
+	ssize_t length = -1;
+
+	if (call_allowed())
+		length = __real_pread(fd, buffer, size, offset);
+	if (world.inside && !world.busy && fuzz_read && length > 0)
+		fuzz_read(buffer, (size_t)length);
+	return length;
 }
 
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t length)
