@@ -20,7 +20,7 @@
 #define SHAPER_TAKES(from, to)		slot_take(SHAPER, from, to)
 #endif
 
-/* pashm_reshape_slot() */
+/* pashm_slot_queue() */
 inline reserve(from, to)
 {
 	do
