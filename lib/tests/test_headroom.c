@@ -155,6 +155,20 @@ static void a_path_outside_is_the_root(void **test)
 	assert_int_equal(slack_of(*test), -15 * MIB);
 }
 
+static void a_path_too_long_is_the_root(void **test)
+{
+	struct fixture *f = *test;
+	char text[2 * CGROUP_PATH + 16] = "0::/";
+
+	memset(text + 4, 'x', 2 * CGROUP_PATH);
+	put(f, "self", text);
+	tight(f, "cgroup");
+	look(f);
+	assert_string_equal(f->headroom.cgroup.places[0], "/");
+	assert_string_equal(f->headroom.cgroup.places[1], "");
+	assert_int_equal(slack_of(f), -15 * MIB);
+}
+
 static void a_last_line_needs_no_end(void **test)
 {
 	put(*test, "self", "3:cpuset:/y\n12:cpu:/else");
@@ -267,6 +281,7 @@ int main(void)
 		HEADROOM(page_cache_counts_as_free),
 		HEADROOM(version_1_is_limited_by_what_is_mounted),
 		HEADROOM(a_path_outside_is_the_root),
+		HEADROOM(a_path_too_long_is_the_root),
 		HEADROOM(a_last_line_needs_no_end),
 		HEADROOM(figures_of_no_machine_do_not_overflow),
 		HEADROOM(a_large_machine_keeps_no_eighth_free),
