@@ -134,6 +134,20 @@ static struct object *object_any(struct model *model)
 	return &model->objects[fuzz_u8(&model->input) % OBJECTS];
 }
 
+/* One that exists, counted from there; NULL if there is none */
+static struct object *object_alive(struct model *model, uint32_t number)
+{
+	struct object *object;
+	uint32_t i;
+
+	for (i = 0; i < OBJECTS; i++) {
+		object = &model->objects[(number + i) % OBJECTS];
+		if (object->pages)
+			return object;
+	}
+	return NULL;
+}
+
 static void object_made(struct model *model, struct object *object,
 			struct pashm_handle handle, uint32_t pages)
 {
@@ -189,11 +203,11 @@ static void alloc(struct model *model)
 
 static void object_free(struct model *model)
 {
-	struct object *object = object_any(model);
-	uint32_t page = object->handles[0].page;
+	struct object *object = object_alive(model,
+					     fuzz_u8(&model->input));
 	int ret;
 
-	if (!object->pages)
+	if (!object)
 		return;
 	ret = FUZZ_CALL(pashm_pool_free(model->pool, object->handles[0]));
 	if (fuzz_has_failed() && ret)
@@ -203,20 +217,22 @@ static void object_free(struct model *model)
 	if (ret)
 		return;
 	model->dead[model->buried++ % DEAD] = object->handles[0];
-	memset(&model->used[page], false, object->pages);
+	memset(&model->used[object->handles[0].page], false, object->pages);
 	object->pages = 0;
 }
 
 static void pin(struct model *model, unsigned int client)
 {
 	struct pashm_region *region = model->clients[client];
-	struct object *object = object_any(model);
-	struct pashm_handle *handle = &object->handles[client];
+	struct object *object = object_alive(model,
+					     fuzz_u8(&model->input));
+	struct pashm_handle *handle;
 	enum pashm_verdict verdict;
 	int ret;
 
-	if (!object->pages || !region)
+	if (!object || !region)
 		return;
+	handle = &object->handles[client];
 	ret = FUZZ_CALL(pashm_pin(region, *handle, &verdict));
 	if (ret && fuzz_has_failed())
 		return;
@@ -233,10 +249,11 @@ static void pin(struct model *model, unsigned int client)
 static void unpin(struct model *model, unsigned int client)
 {
 	struct pashm_region *region = model->clients[client];
-	struct object *object = object_any(model);
+	struct object *object = object_alive(model,
+					     fuzz_u8(&model->input));
 	int ret;
 
-	if (!object->pages || !region)
+	if (!object || !region)
 		return;
 	ret = FUZZ_CALL(pashm_unpin(region, object->handles[0].page));
 	fuzz_check(ret == (object->pins[client] ? 0 : -ERANGE));
@@ -278,19 +295,6 @@ static void losses_note(struct model *model, bool all)
 
 static struct model *pinner;
 static unsigned int skip;
-
-static struct object *object_alive(struct model *model, uint32_t number)
-{
-	struct object *object;
-	uint32_t i;
-
-	for (i = 0; i < OBJECTS; i++) {
-		object = &model->objects[(number + i) % OBJECTS];
-		if (object->pages)
-			return object;
-	}
-	return NULL;
-}
 
 /*
  * The other client's turn in the middle of a purge: it may have to wait for one

@@ -61,6 +61,20 @@ static struct object *object_any(struct victim *victim)
 	return &victim->objects[fuzz_u8(&victim->input) % OBJECTS];
 }
 
+/* One that exists, if there is any: else what is left of one */
+static struct object *object_alive(struct victim *victim)
+{
+	uint32_t i, number = fuzz_u8(&victim->input);
+	struct object *object = victim->objects;
+
+	for (i = 0; i < OBJECTS; i++) {
+		object = &victim->objects[(number + i) % OBJECTS];
+		if (object->pages)
+			break;
+	}
+	return object;
+}
+
 static void alloc(struct victim *victim)
 {
 	struct object *object = object_any(victim);
@@ -89,7 +103,7 @@ static void alloc(struct victim *victim)
 
 static void object_free(struct victim *victim)
 {
-	struct object *object = object_any(victim);
+	struct object *object = object_alive(victim);
 	int ret;
 
 	if (!object->pages)
@@ -104,7 +118,7 @@ static void object_free(struct victim *victim)
 
 static void pin(struct victim *victim)
 {
-	struct object *object = object_any(victim);
+	struct object *object = object_alive(victim);
 	enum pashm_verdict verdict;
 	void *address = NULL;
 	int ret;
@@ -122,7 +136,7 @@ static void pin(struct victim *victim)
 
 static void unpin(struct victim *victim)
 {
-	struct object *object = object_any(victim);
+	struct object *object = object_alive(victim);
 	int ret = FUZZ_CALL(pashm_pool_unpin(victim->pool, object->handle));
 
 	fuzz_check(ret == 0 || ret == -ERANGE);
