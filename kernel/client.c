@@ -14,9 +14,11 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
+#include <linux/poll.h>
 #include <linux/rculist.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "client.h"
 #include "info.h"
@@ -88,9 +90,57 @@ static int pashm_client_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Acquire: who is told of a purge finds it, by a pin */
+static u64 pashm_client_news(struct pashm_client *client, s64 *seen)
+{
+	struct pashm_header *header = client->region->header;
+
+	*seen = atomic64_read(&client->seen);
+	return atomic64_read_acquire((atomic64_t *)&header->purges) - *seen;
+}
+
+static __poll_t pashm_client_poll(struct file *file, poll_table *wait)
+{
+	struct pashm_client *client = pashm_client_from_file(file);
+	s64 seen;
+
+	poll_wait(file, &client->region->purged_wait, wait);
+	/* Pairs with pashm_region_notify(); part of poll_wait() from 6.14 on */
+	smp_mb();
+	return pashm_client_news(client, &seen) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+/* As of an eventfd: how many extents were taken since the last read */
+static ssize_t pashm_client_read(struct file *file, char __user *user,
+				 size_t bytes, loff_t *offset)
+{
+	struct pashm_client *client = pashm_client_from_file(file);
+	u64 news;
+	s64 seen;
+	int ret;
+
+	if (bytes < sizeof(news))
+		return -EINVAL;
+	do {
+		news = pashm_client_news(client, &seen);
+		if (!news && file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		ret = wait_event_interruptible(client->region->purged_wait,
+					       (news = pashm_client_news(client,
+									 &seen)));
+		if (ret)
+			return ret;
+		if (put_user(news, (u64 __user *)user))
+			return -EFAULT;
+	} while (!atomic64_try_cmpxchg(&client->seen, &seen, seen + news));
+	return sizeof(news);
+}
+
 const struct file_operations pashm_client_fops = {
 	.owner = THIS_MODULE,
 	.release = pashm_client_release,
+	.read = pashm_client_read,
+	.poll = pashm_client_poll,
 	.mmap = pashm_mmap,
 	.unlocked_ioctl = pashm_region_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
@@ -117,6 +167,8 @@ struct file *pashm_client_open(struct pashm_region *region,
 	client->mm = current->mm;
 	mmgrab(client->mm);
 	atomic_set(&client->prot, prot);
+	atomic64_set(&client->seen,
+		     atomic64_read((atomic64_t *)&region->header->purges));
 	pashm_table_init(&client->pins, region->pages, 2,
 			 &region->table_pages);
 	ret = pashm_client_enlist(client);

@@ -17,6 +17,7 @@ struct pashm_region;
  *           whether it is alive
  * @pins:    this client's pin words
  * @prot:    protection mask, PROT_* bits; only ever cleared
+ * @seen:    header->purges as of the last read; advanced by cmpxchg
  * @link:    in region->clients, RCU; removed under region->clients_lock
  * @free:    frees the table after a grace period
  *
@@ -30,6 +31,7 @@ struct pashm_client {
 	struct mm_struct *mm;
 	struct pashm_table pins;
 	atomic_t prot;
+	atomic64_t seen;
 	struct list_head link;
 	struct rcu_work free;
 };

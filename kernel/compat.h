@@ -107,6 +107,29 @@ static inline void pashm_account_reclaimed(unsigned long pages)
 #endif
 }
 
+/* What shrinkers have freed in this reclaim and is not counted yet */
+static inline unsigned long pashm_reclaimed(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+	return current->reclaim_state->reclaimed;
+#else
+	return current->reclaim_state->reclaimed_slab;
+#endif
+}
+
+/* Is memory limited by one counter only? In cgroup v1 swap has a say, too */
+static inline bool pashm_memcg_limits(void)
+{
+#ifdef CONFIG_MEMCG
+	return cgroup_subsys_on_dfl(memory_cgrp_subsys);
+#else
+	return false;
+#endif
+}
+
+/* 6.4: reclaim for a memcg's limit is not told what shrinkers have freed */
+#define PASHM_MEMCG_IS_CREDITED	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0))
+
 /*
  * The memcg that @folio is charged to, as a key to compare with. Under RCU, with
  * a reference on the folio. 6.3: takes a folio.
@@ -117,6 +140,48 @@ static inline struct mem_cgroup *pashm_folio_memcg(struct folio *folio)
 	return folio_memcg_check(folio);
 #else
 	return page_memcg_check(&folio->page);
+#endif
+}
+
+/* What userspace knows a memcg by: the inode of its cgroup's directory. Under RCU */
+static inline unsigned long pashm_memcg_ino(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	return memcg ? cgroup_ino(memcg->css.cgroup) : 0;
+#else
+	return 0;
+#endif
+}
+
+/*
+ * Are shrinkers called for a memcg's limit? With cgroup.memory=nokmem they are not. The
+ * kernel does not say so, but it turns the charging of its own memory on with the first
+ * memcg beside the root. 6.3: renamed.
+ */
+static inline bool pashm_memcg_shrinks(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	if (mem_cgroup_disabled())
+		return false;
+	if (!memcg || !parent_mem_cgroup(memcg))
+		return true;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	return memcg_kmem_online();
+#else
+	return memcg_kmem_enabled();
+#endif
+#else
+	return false;
+#endif
+}
+
+/* What a memcg has of memory, or NULL; linked to those above it */
+static inline struct page_counter *pashm_memcg_counter(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	return memcg ? &memcg->memory : NULL;
+#else
+	return NULL;
 #endif
 }
 
@@ -166,8 +231,25 @@ static inline bool pashm_memcg_inherit(struct mem_cgroup *heir,
 	void *arg
 #endif
 
+/*
+ * How long reclaim waits for another reclaimer. Before 6.7 it holds shrinker_rwsem
+ * meanwhile: with somebody waiting to make a cgroup or to mount, other reclaimers
+ * do not get that, and call no shrinker at all.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define PASHM_RECLAIM_WAIT	(HZ / 10)
+#else
+#define PASHM_RECLAIM_WAIT	DIV_ROUND_UP(HZ, 100)
+#endif
+
 typedef unsigned long pashm_shrinker_fn(struct shrinker *shrinker,
 					struct shrink_control *sc);
+
+/*
+ * Pages that one call is asked for. A direct reclaim asks for a thousandth of what
+ * there is when it begins; what is less than this is put off.
+ */
+#define PASHM_SHRINKER_BATCH	SWAP_CLUSTER_MAX
 
 #define PASHM_SHRINKER_FLAGS \
 	(SHRINKER_MEMCG_AWARE | SHRINKER_NUMA_AWARE | SHRINKER_NONSLAB)
@@ -189,6 +271,7 @@ static inline struct shrinker *pashm_shrinker_new(pashm_shrinker_fn *count,
 	shrinker->count_objects = count;
 	shrinker->scan_objects = scan;
 	shrinker->seeks = 1;
+	shrinker->batch = PASHM_SHRINKER_BATCH;
 	return shrinker;
 }
 
@@ -210,6 +293,7 @@ static inline struct shrinker *pashm_shrinker_new(pashm_shrinker_fn *count,
 	shrinker.count_objects = count;
 	shrinker.scan_objects = scan;
 	shrinker.seeks = 1;
+	shrinker.batch = PASHM_SHRINKER_BATCH;
 	shrinker.flags = PASHM_SHRINKER_FLAGS;
 	return register_shrinker(&shrinker, "pashm") ? NULL : &shrinker;
 }

@@ -16,12 +16,14 @@
 #include "client.h"
 #include "info.h"
 #include "ioctl.h"
+#include "listing.h"
 #include "pin.h"
 #include "purge.h"
 #include "region.h"
+#include "strict.h"
 
 #define PASHM_PROT_ALL		(PROT_READ | PROT_WRITE | PROT_EXEC)
-#define PASHM_CREATE_FLAGS	PASHM_CREATE_SOLE
+#define PASHM_CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_STRICT_FLAGS)
 
 /* The first version of each struct, for ever */
 static_assert(sizeof(struct pashm_query) == 32);
@@ -89,7 +91,9 @@ static long pashm_run_query(struct file *file, union pashm_args *args)
 		.protocol = PASHM_PROTOCOL_VERSION,
 		.create_flags = PASHM_CREATE_FLAGS,
 		.page_size = PAGE_SIZE,
-		.features = IS_ENABLED(CONFIG_MEMCG) ? PASHM_FEATURE_MEMCG : 0,
+		.features = PASHM_FEATURE_POLL |
+			    (pashm_listing_knows_memcgs() ?
+			     PASHM_FEATURE_MEMCG : 0),
 	};
 	return 0;
 }
@@ -107,6 +111,8 @@ static long pashm_run_create(struct file *file, union pashm_args *args)
 		return -EFBIG;
 	if (!memchr(create->name, 0, sizeof(create->name)))
 		return -ENAMETOOLONG;
+	if (create->flags & PASHM_CREATE_STRICT_UNPINNED)
+		create->flags |= PASHM_CREATE_STRICT;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
@@ -177,6 +183,8 @@ static long pashm_run_prot(struct file *file, union pashm_args *args)
 
 	if (args->prot.reserved || args->prot.prot & ~own)
 		return -EINVAL;
+	if (!pashm_client_is_owner(client))
+		return -EPERM;
 	if (args->prot.flags & PASHM_PROT_REGION) {
 		if (!(own & PROT_WRITE))
 			return -EACCES;

@@ -5,11 +5,15 @@
  * Pages are charged to whoever touches them first, so a region stands on the
  * list of every memcg that has faulted a page in. The item is made by the
  * fault, charged to the memcg that the page will be charged to, and stays until
- * the region ends. It holds a reference on its memcg, as its pages do. When the
+ * the region ends, or until its memcg has been removed and has no page left in the
+ * region (tidy.c). It holds a reference on its memcg, as its pages do. When the
  * memcg is removed, list_lru moves the item to the parent's list. Up to 6.12 the
  * pages stay charged to the removed one, so the item keeps meaning the right
  * pages. On 7.2 they become the parent's: the item then means those, or, if the
  * region has one for the parent already, goes off the list.
+ *
+ * A page that is moved to another node does not come by here. If the region is not
+ * listed there, only limits of memcgs and the OOM notifier find it.
  *
  * Lock order: region->listings_lock, then list_lru's node lock (in
  * list_lru_add). The walkers hold the node lock only.
@@ -46,21 +50,94 @@ static struct pashm_listing *pashm_listing_find(struct pashm_region *region,
 	return NULL;
 }
 
+/* Another one for the same pages, if there is one */
+struct pashm_listing *pashm_listing_twin(const struct pashm_listing *listing)
+{
+	return pashm_listing_find(listing->region, listing->memcg,
+				  listing->nid);
+}
+
+void pashm_listing_enlist(struct pashm_listing *listing)
+{
+	lockdep_assert_held(&listing->region->listings_lock);
+	list_add_tail_rcu(&listing->region_link, &listing->region->listings);
+	pashm_list_lru_add(&pashm_lru, &listing->lru);
+	listing->listed = true;
+}
+
+/* Off the reclaim list, on which it may not be any more */
+void pashm_listing_delist(struct pashm_listing *listing)
+{
+	lockdep_assert_held(&listing->region->listings_lock);
+	if (listing->listed)
+		pashm_list_lru_del(&pashm_lru, &listing->lru);
+	listing->listed = false;
+}
+
+/* Nobody can find it any more */
+void pashm_listing_destroy(struct pashm_listing *listing)
+{
+	mem_cgroup_put(listing->memcg);
+	kmem_cache_free(pashm_listing_cache, listing);
+}
+
+static int pashm_listing_node(const struct pashm_listing *listing)
+{
+	return page_to_nid(virt_to_page(listing));
+}
+
+/*
+ * An object charged to @memcg, and on node @nid unless that has no memory left. The
+ * first allocation also makes the memcg's lists, and knows no node.
+ */
+static struct pashm_listing *pashm_listing_alloc(struct mem_cgroup *memcg,
+						 int nid)
+{
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	struct pashm_listing *listing, *near;
+
+	listing = kmem_cache_alloc_lru(pashm_listing_cache, &pashm_lru,
+				       GFP_KERNEL_ACCOUNT);
+	if (listing && pashm_listing_node(listing) != nid) {
+		near = kmem_cache_alloc_node(pashm_listing_cache,
+					     GFP_KERNEL_ACCOUNT |
+					     __GFP_THISNODE | __GFP_NOWARN,
+					     nid);
+		if (near) {
+			kmem_cache_free(pashm_listing_cache, listing);
+			listing = near;
+		}
+	}
+	set_active_memcg(old);
+	return listing;
+}
+
+/* Does the limit of the caller's memcg take what is unpinned? */
+bool pashm_listing_knows_memcgs(void)
+{
+	bool known;
+
+	rcu_read_lock();
+	known = pashm_memcg_shrinks(pashm_mm_memcg_rcu(current->mm));
+	rcu_read_unlock();
+	return known;
+}
+
 /* Consumes the reference on @memcg */
 static struct pashm_listing *pashm_listing_make(struct pashm_region *region,
 						struct mem_cgroup *memcg,
 						int nid)
 {
-	struct mem_cgroup *old = set_active_memcg(memcg);
 	struct pashm_listing *listing, *other;
 
-	listing = kmem_cache_alloc_lru(pashm_listing_cache, &pashm_lru,
-				       GFP_KERNEL_ACCOUNT);
-	set_active_memcg(old);
+	if (memcg && !pashm_memcg_shrinks(memcg))
+		pr_warn_once("pashm: cgroup.memory=nokmem: limits of cgroups do not take unpinned memory\n");
+	listing = pashm_listing_alloc(memcg, nid);
 	if (!listing) {
 		mem_cgroup_put(memcg);
 		return ERR_PTR(-ENOMEM);
 	}
+	nid = pashm_listing_node(listing);
 	*listing = (struct pashm_listing) {
 		.lru = LIST_HEAD_INIT(listing->lru),
 		.region = region,
@@ -72,34 +149,41 @@ static struct pashm_listing *pashm_listing_make(struct pashm_region *region,
 
 	spin_lock(&region->listings_lock);
 	other = pashm_listing_find(region, memcg, nid);
-	if (!other) {
-		list_add_tail_rcu(&listing->region_link, &region->listings);
-		pashm_list_lru_add(&pashm_lru, &listing->lru);
-	}
+	if (!other)
+		pashm_listing_enlist(listing);
 	spin_unlock(&region->listings_lock);
 	if (!other)
 		return listing;
-	kmem_cache_free(pashm_listing_cache, listing);
-	mem_cgroup_put(memcg);
+	pashm_listing_destroy(listing);
 	return other;
 }
 
 /*
- * The listing of @region for the memcg that a fault of @mm is charged to. Made
- * if need be: may allocate and reclaim, so no folio may be locked. The caller
- * keeps the region alive.
+ * The listing of @region for the memcg that a fault of @mm is charged to, and for
+ * node @nid; NULL if there is none. The caller keeps the region alive, and has entered
+ * the listings.
  */
-struct pashm_listing *pashm_listing_get(struct pashm_region *region,
-					struct mm_struct *mm)
+struct pashm_listing *pashm_listing_lookup(struct pashm_region *region,
+					   struct mm_struct *mm, int nid)
 {
 	struct pashm_listing *listing;
-	struct mem_cgroup *memcg;
-	int nid = numa_mem_id();
 
 	rcu_read_lock();
-	memcg = pashm_mm_memcg_rcu(mm);
-	listing = pashm_listing_find(region, memcg, nid);
+	listing = pashm_listing_find(region, pashm_mm_memcg_rcu(mm), nid);
 	rcu_read_unlock();
+	return listing;
+}
+
+/*
+ * The same, made if need be: may allocate and reclaim, so no folio may be locked. If
+ * the node has no memory left, the listing is for another.
+ */
+struct pashm_listing *pashm_listing_get(struct pashm_region *region,
+					struct mm_struct *mm, int nid)
+{
+	struct pashm_listing *listing = pashm_listing_lookup(region, mm, nid);
+	struct mem_cgroup *memcg;
+
 	if (listing)
 		return listing;
 
@@ -120,8 +204,9 @@ void pashm_listings_unlink(struct pashm_region *region)
 	struct pashm_listing *listing;
 
 	spin_lock(&region->listings_lock);
+	region->released = true;
 	list_for_each_entry(listing, &region->listings, region_link)
-		pashm_list_lru_del(&pashm_lru, &listing->lru);
+		pashm_listing_delist(listing);
 	spin_unlock(&region->listings_lock);
 }
 
@@ -131,10 +216,8 @@ void pashm_listings_free(struct pashm_region *region)
 	struct pashm_listing *listing, *next;
 
 	list_for_each_entry_safe(listing, next, &region->listings,
-				 region_link) {
-		mem_cgroup_put(listing->memcg);
-		kmem_cache_free(pashm_listing_cache, listing);
-	}
+				 region_link)
+		pashm_listing_destroy(listing);
 }
 
 /* Pages that a scan of this listing might free; never 0 while any is there */
@@ -160,11 +243,14 @@ struct pashm_count {
 
 static enum lru_status pashm_listing_count_one(PASHM_LRU_WALK_PARAMS)
 {
+	struct pashm_listing *listing = container_of(item, struct pashm_listing,
+						     lru);
+	unsigned long pages = pashm_listing_estimate(listing);
 	struct pashm_count *count = arg;
 
-	count->pages += pashm_listing_estimate(container_of(item,
-							    struct pashm_listing,
-							    lru));
+	if (!pages)
+		pashm_listing_idle(listing);
+	count->pages += pages;
 	count->listings++;
 	return LRU_SKIP;
 }
@@ -225,13 +311,14 @@ static bool pashm_listing_inherit(struct pashm_listing *listing,
 		return true;
 	spin_lock(&region->listings_lock);
 	old = listing->memcg;
-	if (old == heir || !pashm_memcg_inherit(heir, old)) {
+	if (!listing->listed || old == heir ||
+	    !pashm_memcg_inherit(heir, old)) {
 		spin_unlock(&region->listings_lock);
 		return true;
 	}
 	other = pashm_listing_find(region, heir, listing->nid);
 	if (other) {
-		pashm_list_lru_del(&pashm_lru, &listing->lru);
+		pashm_listing_delist(listing);
 		atomic_long_add(atomic_long_xchg(&listing->charged, 0),
 				&other->charged);
 		/* Matches no fault and no page any more */
@@ -249,7 +336,7 @@ static bool pashm_listing_inherit(struct pashm_listing *listing,
 
 /*
  * The next listing in turn, with a reference on its region, or NULL. The caller
- * puts the region.
+ * puts the region, and has entered the listings.
  */
 struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
 {
@@ -264,19 +351,28 @@ struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
 	return NULL;
 }
 
-/* The hand has come round: learn from the lap, unless it has seen nothing */
-void pashm_listing_lap(struct pashm_listing *listing)
+/*
+ * The hand has come round: learn from the lap. One that has seen nothing of ours
+ * has not looked close enough, unless it was one that took @all there was; if
+ * there is nothing even then, the next one may choose again.
+ */
+void pashm_listing_lap(struct pashm_listing *listing, bool all)
 {
 	unsigned long pinned = atomic_long_xchg(&listing->lap_pinned, 0);
 	unsigned long free = atomic_long_xchg(&listing->lap_free, 0);
 	unsigned long purged = atomic_long_xchg(&listing->lap_purged, 0);
 	unsigned int age = READ_ONCE(listing->age_min);
 
-	if (!pinned && !free)
-		return;
-	WRITE_ONCE(listing->share, free * PASHM_SHARE_ONE / (pinned + free));
-	atomic_long_set(&listing->charged, pinned + free - purged);
-	if (purged > free / 2)
+	if (pinned || free)
+		WRITE_ONCE(listing->share,
+			   free * PASHM_SHARE_ONE / (pinned + free));
+	if (pinned || free || all)
+		atomic_long_set(&listing->charged, pinned + free - purged);
+	if (all && !pinned && !free)
+		pashm_listing_idle(listing);
+	if (all && !free)
+		age = PASHM_AGE_START;
+	else if (purged > free / 2)
 		age = min(age + 1, PASHM_AGE_LIMIT);
 	else if (purged <= free / 8)
 		age /= 2;

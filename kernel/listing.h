@@ -20,10 +20,13 @@ struct shrinker;
  * struct pashm_listing - a region on the reclaim list of one memcg and node
  * @lru:         in pashm_lru; under its node lock
  * @region_link: in region->listings
- * @region:      owns this; a reclaimer holds a reference while it uses both
+ * @region:      owns this; a reclaimer holds a reference while it uses both, and,
+ *               as a fault does, is between pashm_listings_enter() and _leave()
  * @memcg:       whose pages are meant; a reference on it. Changes, as @nid, under
  *               region->listings_lock when another memcg inherits the pages
- * @nid:         node that the fault was on; NUMA_NO_NODE: off the list for good
+ * @nid:         node of those pages, and of this object, which says on which list it
+ *               stands; NUMA_NO_NODE: off the list for good
+ * @listed:      on the list; under region->listings_lock
  * @charged:     estimate of the pages charged to @memcg: raised by faults,
  *               lowered by purges, corrected by each lap of the hand
  * @hand:        clock hand, index of the next page to look at; advanced by
@@ -31,9 +34,10 @@ struct shrinker;
  * @share:       of @charged that was reclaimable in the last lap, in 1/256
  * @age_min:     how many epochs an extent must have been unused to be taken;
  *               falls when a lap finds too little, rises when it finds plenty
- * @lap_pinned:  pages seen pinned in this lap
- * @lap_free:    pages seen reclaimable in this lap
- * @lap_purged:  pages taken in this lap
+ * @lap_pinned:  pages of extents seen pinned in this lap
+ * @lap_free:    pages of extents seen reclaimable in this lap
+ * @lap_purged:  pages of extents taken in this lap; of all three, only extents
+ *               with a page of @memcg in memory count
  *
  * All but the links are hints that any reclaimer may update without a lock.
  */
@@ -43,6 +47,7 @@ struct pashm_listing {
 	struct pashm_region *region;
 	struct mem_cgroup *memcg;
 	int nid;
+	bool listed;
 	atomic_long_t charged;
 	atomic_long_t hand;
 	unsigned int share;
@@ -54,15 +59,27 @@ struct pashm_listing {
 
 int pashm_listing_init(struct shrinker *shrinker);
 void pashm_listing_exit(void);
+bool pashm_listing_knows_memcgs(void);
 
+struct pashm_listing *pashm_listing_lookup(struct pashm_region *region,
+					   struct mm_struct *mm, int nid);
 struct pashm_listing *pashm_listing_get(struct pashm_region *region,
-					struct mm_struct *mm);
+					struct mm_struct *mm, int nid);
+struct pashm_listing *pashm_listing_twin(const struct pashm_listing *listing);
+void pashm_listing_enlist(struct pashm_listing *listing);
+void pashm_listing_delist(struct pashm_listing *listing);
+void pashm_listing_destroy(struct pashm_listing *listing);
 void pashm_listings_unlink(struct pashm_region *region);
 void pashm_listings_free(struct pashm_region *region);
 
 unsigned long pashm_listings_number(struct shrink_control *sc);
 unsigned long pashm_listings_count(struct shrink_control *sc);
 struct pashm_listing *pashm_listing_pick(struct shrink_control *sc);
-void pashm_listing_lap(struct pashm_listing *listing);
+void pashm_listing_lap(struct pashm_listing *listing, bool all);
+
+/* tidy.c */
+int pashm_listings_enter(void);
+void pashm_listings_leave(int index);
+void pashm_listing_idle(struct pashm_listing *listing);
 
 #endif /* PASHM_LISTING_H */

@@ -15,6 +15,7 @@
 #include "listing.h"
 #include "region.h"
 #include "shrink.h"
+#include "stat.h"
 
 static const struct file_operations pashm_device_fops = {
 	.owner = THIS_MODULE,
@@ -43,6 +44,7 @@ static int __init pashm_init(void)
 	ret = misc_register(&pashm_device);
 	if (ret)
 		goto shrink;
+	pashm_debug_init();
 	return 0;
 shrink:
 	pashm_shrink_exit();
@@ -60,6 +62,7 @@ region:
  */
 static void __exit pashm_exit(void)
 {
+	pashm_debug_exit();
 	misc_deregister(&pashm_device);
 	pashm_shrink_exit();
 	pashm_region_exit();

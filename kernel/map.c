@@ -6,7 +6,7 @@
  * first sees to it that the memcg that will be charged lists the region for
  * reclaim, and rights outside the protection mask are cut for good. Huge pages
  * are kept off as far as a mapping can: splitting one allocates with the folio
- * locked.
+ * locked. In a strict region faults may be refused (strict.c).
  *
  * Table mappings hold the client's file; pin words are its owner's alone and
  * are not copied by fork.
@@ -20,6 +20,7 @@
 #include "listing.h"
 #include "map.h"
 #include "region.h"
+#include "strict.h"
 
 #define PASHM_VM_RWX	(VM_READ | VM_WRITE | VM_EXEC)
 #define PASHM_VM_MAYRWX	(VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
@@ -31,48 +32,127 @@ static_assert(VM_READ == PROT_READ && VM_WRITE == PROT_WRITE &&
 static_assert(PASHM_VM_MAYRWX == PASHM_VM_RWX << PASHM_VM_MAY_SHIFT);
 
 /*
- * shmem's operations with the fault replaced. Written once, by the first mmap
- * of data, under the mutex; a mapping that uses it comes after.
+ * shmem's operations with the fault replaced: for regions that are not strict,
+ * that are, and that are STRICT_UNPINNED. Written once, by the first mmap of data,
+ * under the mutex; a mapping that uses them comes after.
  */
 static DEFINE_MUTEX(pashm_data_vm_ops_mutex);
 static struct vm_operations_struct pashm_data_vm_ops;
+static struct vm_operations_struct pashm_strict_vm_ops;
+static struct vm_operations_struct pashm_unpinned_vm_ops;
 static vm_fault_t (*pashm_shmem_fault)(struct vm_fault *vmf);
+
+/* Give back the page that a fault has brought; @ret is what came with it */
+static void pashm_fault_drop(struct vm_fault *vmf, vm_fault_t ret)
+{
+	if (ret & VM_FAULT_LOCKED)
+		unlock_page(vmf->page);
+	put_page(vmf->page);
+	vmf->page = NULL;
+}
+
+/*
+ * The page is on another node than was expected, for which the region is not listed: let
+ * go of it, list the region, and begin again, now that it is there. If there is no
+ * memory for that, the next fault tries again.
+ */
+static vm_fault_t pashm_fault_elsewhere(struct vm_fault *vmf,
+					struct pashm_region *region,
+					vm_fault_t ret)
+{
+	int nid = page_to_nid(vmf->page);
+	struct pashm_listing *listing;
+
+	pashm_fault_drop(vmf, ret);
+	listing = pashm_listing_get(region, vmf->vma->vm_mm, nid);
+	if (!IS_ERR(listing))
+		atomic_long_inc(&listing->charged);
+	return pashm_shmem_fault(vmf);
+}
 
 /*
  * The listing is made before shmem is asked, because shmem returns with the
  * folio locked: an allocation then could enter our own shrinker and wait for
- * that folio.
+ * that folio. On which node the page will be can be guessed only: as a rule on
+ * the nearest.
  *
  * After VM_FAULT_RETRY the mmap lock is gone, and region and listing may be.
  */
-static vm_fault_t pashm_data_fault(struct vm_fault *vmf)
+static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 {
 	struct pashm_region *region = vmf->vma->vm_private_data;
 	unsigned long before = pashm_region_resident(region);
 	struct pashm_listing *listing;
+	int nid = numa_mem_id();
 	vm_fault_t ret;
 
-	listing = pashm_listing_get(region, vmf->vma->vm_mm);
+	listing = pashm_listing_get(region, vmf->vma->vm_mm, nid);
 	if (IS_ERR(listing))
 		return VM_FAULT_OOM;
 	ret = pashm_shmem_fault(vmf);
-	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY))
+	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY) ||
+	    pashm_region_resident(region) <= before)
 		return ret;
-	if (pashm_region_resident(region) > before)
-		atomic_long_inc(&listing->charged);
+	if (page_to_nid(vmf->page) != nid)
+		listing = pashm_listing_lookup(region, vmf->vma->vm_mm,
+					       page_to_nid(vmf->page));
+	if (!listing)
+		return pashm_fault_elsewhere(vmf, region, ret);
+	atomic_long_inc(&listing->charged);
 	return ret;
 }
 
-static void pashm_wrap_vm_ops(struct vm_area_struct *vma)
+static vm_fault_t pashm_data_fault(struct vm_fault *vmf)
+{
+	int listings = pashm_listings_enter();
+	vm_fault_t ret = pashm_listed_fault(vmf);
+
+	pashm_listings_leave(listings);
+	return ret;
+}
+
+/* After VM_FAULT_RETRY the region may be gone, and the fault begins again */
+static vm_fault_t pashm_strict_fault(struct vm_fault *vmf)
+{
+	struct pashm_region *region = vmf->vma->vm_private_data;
+	struct pashm_strict strict;
+	vm_fault_t ret;
+
+	if (!pashm_strict_begin(&strict, region, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	ret = pashm_data_fault(vmf);
+	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY) ||
+	    pashm_strict_end(&strict))
+		return ret;
+	pashm_fault_drop(vmf, ret);
+	return VM_FAULT_SIGBUS;
+}
+
+/*
+ * Around a fault, map_pages() maps pages that are there without asking: what a
+ * strict region allows, and a STRICT_UNPINNED one does not. There, faults take
+ * the mmap lock, as they do without map_pages().
+ */
+static void pashm_wrap_vm_ops(struct pashm_region *region,
+			      struct vm_area_struct *vma)
 {
 	mutex_lock(&pashm_data_vm_ops_mutex);
 	if (!pashm_shmem_fault) {
 		pashm_shmem_fault = vma->vm_ops->fault;
 		pashm_data_vm_ops = *vma->vm_ops;
 		pashm_data_vm_ops.fault = pashm_data_fault;
+		pashm_strict_vm_ops = pashm_data_vm_ops;
+		pashm_strict_vm_ops.fault = pashm_strict_fault;
+		pashm_unpinned_vm_ops = pashm_strict_vm_ops;
+		pashm_unpinned_vm_ops.map_pages = NULL;
 	}
 	mutex_unlock(&pashm_data_vm_ops_mutex);
-	vma->vm_ops = &pashm_data_vm_ops;
+	if (region->flags & PASHM_CREATE_STRICT_UNPINNED)
+		vma->vm_ops = &pashm_unpinned_vm_ops;
+	else if (region->flags & PASHM_CREATE_STRICT)
+		vma->vm_ops = &pashm_strict_vm_ops;
+	else
+		vma->vm_ops = &pashm_data_vm_ops;
 }
 
 static int pashm_mmap_data(struct pashm_client *client,
@@ -90,7 +170,7 @@ static int pashm_mmap_data(struct pashm_client *client,
 	ret = pashm_region_mmap_data(region, client->backing, vma);
 	if (ret)
 		return ret;
-	pashm_wrap_vm_ops(vma);
+	pashm_wrap_vm_ops(region, vma);
 	vma->vm_private_data = region;
 	pashm_vm_flags_clear(vma, PASHM_VM_MAYRWX &
 				  ~(prot << PASHM_VM_MAY_SHIFT));

@@ -18,6 +18,8 @@
 #include "pin.h"
 #include "purge.h"
 #include "region.h"
+#include "stat.h"
+#include "trace.h"
 
 bool pashm_offset_to_index(struct pashm_client *client, u64 offset,
 			   unsigned long *index)
@@ -80,47 +82,47 @@ static void pashm_note_recency(struct pashm_region *region, atomic_t *word)
 }
 
 /*
- * The state of a pinned extent, without PURGING. A purger that claims between
- * our count and our look takes the claim back; a hostile sibling can set
- * PURGING for ever, hence the bound.
+ * The state of an extent whose count the caller has raised. One wait is enough,
+ * for purges and reshapes that may not have seen the count: whoever claims later
+ * does, and takes the claim back. So nothing moves any more, even if PURGING is
+ * set again, or a hostile sibling keeps setting it; unless a sibling makes the
+ * extent anew, which is as if it had done so after our look.
  */
-static int pashm_settled_state(struct pashm_region *region, unsigned long head,
-			       u64 *state)
+static int pashm_pinned_state(struct pashm_region *region, unsigned long head,
+			      u64 *state)
 {
 	atomic64_t *word = pashm_region_state(region, head);
-	int tries;
 
 	*state = word ? atomic64_read_acquire(word) : 0;
-	for (tries = 0; pashm_state_purging(*state); tries++) {
-		int ret = tries < PASHM_TRIES ? pashm_settle(region, head, state) :
-				       -EAGAIN;
-
-		if (ret)
-			return ret;
-	}
-	return 0;
+	if (!pashm_state_purging(*state))
+		return 0;
+	return pashm_settle(region, head, state);
 }
 
 /* Pin one extent. @word is its pin word; raised afterwards unless STALE */
 static int pashm_pin_one(struct pashm_region *region, atomic_t *word,
 			 unsigned long head, struct pashm_range *range)
 {
+	u32 known = range->generation;
 	u64 state;
 	int ret;
 
 	ret = pashm_count_raise(word);
 	if (ret)
 		return ret;
-	ret = pashm_settled_state(region, head, &state);
+	ret = pashm_pinned_state(region, head, &state);
 	if (ret)
 		goto lower;
-	range->verdict = pashm_pin_verdict(state, range->generation,
+	range->verdict = pashm_pin_verdict(state, known,
 					   pashm_region_birth(region, head));
 	if (range->length &&
 	    range->length >> PAGE_SHIFT != pashm_state_length(state))
 		range->verdict = PASHM_STALE;
 	range->generation = pashm_state_generation(state);
 	range->length = (u64)pashm_state_length(state) << PAGE_SHIFT;
+	pashm_stat_add(PASHM_STAT_PINS, 1);
+	trace_pashm_pin_slow(region, head, known, range->generation,
+			     range->verdict);
 	if (range->verdict == PASHM_STALE)
 		goto lower;
 	pashm_note_frequency(word);
@@ -227,5 +229,7 @@ int pashm_wait_extent(struct pashm_client *client, struct pashm_wait *args)
 	ret = pashm_settle(client->region, index, &state);
 	if (!ret)
 		args->generation = pashm_state_generation(state);
+	pashm_stat_add(PASHM_STAT_WAITS, 1);
+	trace_pashm_wait(client->region, index, args->generation, ret);
 	return ret;
 }

@@ -10,119 +10,36 @@
 #include <linux/atomic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/rcupdate_wait.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
+#include <linux/swap.h>
 
 #include "client.h"
 #include "compat.h"
 #include "purge.h"
 #include "region.h"
+#include "stat.h"
+#include "trace.h"
 
-/* Pages counted between two chances to reschedule */
-#define PASHM_CENSUS_BATCH	1024
-/* Entries looked at to tell whose an extent is */
-#define PASHM_SAMPLE		64
+/* With fewer pages of swap it is called full */
+#define PASHM_SWAP_SPARE	1024
 #define PASHM_EPOCHS_PER_TURN	16
 #define PASHM_EPOCH_PAGES_MIN	64
 
-/* Pages of @folio inside the range; a large one may stick out */
-static unsigned long pashm_folio_part(struct folio *folio, unsigned long start,
-				      unsigned long last)
+/*
+ * Normally an extent that is swapped out is left alone, since it has no memory to
+ * give. But when swap is full, it keeps others from being swapped out.
+ */
+bool pashm_swap_is_full(void)
 {
-	unsigned long first, end;
-
-	if (!folio_test_large(folio))
-		return 1;
-	first = max(start, folio->index);
-	end = min(last + 1, folio->index + folio_nr_pages(folio));
-	return end > first ? end - first : 0;
+	return get_nr_swap_pages() < PASHM_SWAP_SPARE;
 }
 
-/*
- * The folio that a walk under RCU has found, with a reference, or NULL. Without
- * one it could turn into something else while we look: from 7.2 on, the place of
- * the memcg is a number in the second page of a large folio.
- */
-static struct folio *pashm_folio_get(struct xa_state *xas, void *entry)
+/* May reclaim take what this census has found? */
+static bool pashm_census_pays(const struct pashm_census *census)
 {
-	struct folio *folio = entry;
-
-	if (xas_retry(xas, entry) || xa_is_value(entry) ||
-	    !folio_try_get(folio))
-		return NULL;
-	if (likely(xas_reload(xas) == entry))
-		return folio;
-	folio_put(folio);
-	return NULL;
-}
-
-/*
- * Count what a purge of the range would free. A snapshot: faults go on, and a
- * folio that is just coming or going may be missed.
- */
-void pashm_census_take(struct pashm_region *region, unsigned long start,
-		       unsigned long length, struct pashm_census *census)
-{
-	XA_STATE(xas, &region->inode->i_mapping->i_pages, start);
-	unsigned long last = start + length - 1;
-	unsigned int batch = 0;
-	void *entry;
-
-	census->resident = 0;
-	census->matching = 0;
-	census->locked = false;
-	rcu_read_lock();
-	xas_for_each(&xas, entry, last) {
-		struct folio *folio = pashm_folio_get(&xas, entry);
-		unsigned long part;
-
-		if (folio) {
-			part = pashm_folio_part(folio, start, last);
-			census->resident += part;
-			if (pashm_folio_memcg(folio) == census->memcg)
-				census->matching += part;
-			if (folio_test_locked(folio))
-				census->locked = true;
-			folio_put(folio);
-		}
-		if (++batch % PASHM_CENSUS_BATCH == 0) {
-			xas_pause(&xas);
-			cond_resched_rcu();
-		}
-	}
-	rcu_read_unlock();
-}
-
-/*
- * Does the first of the range's pages in memory belong to @memcg? Cheap: looks
- * at a few entries and says yes when none of them is in memory.
- */
-bool pashm_sample_matches(struct pashm_region *region, unsigned long start,
-			  unsigned long length, struct mem_cgroup *memcg)
-{
-	XA_STATE(xas, &region->inode->i_mapping->i_pages, start);
-	unsigned long last = start + length - 1;
-	unsigned int left = PASHM_SAMPLE;
-	bool matches = true;
-	void *entry;
-
-	rcu_read_lock();
-	xas_for_each(&xas, entry, last) {
-		struct folio *folio;
-
-		if (!left--)
-			break;
-		folio = pashm_folio_get(&xas, entry);
-		if (!folio)
-			continue;
-		matches = pashm_folio_memcg(folio) == memcg;
-		folio_put(folio);
-		break;
-	}
-	rcu_read_unlock();
-	return matches;
+	return census->resident ? census->matching : pashm_swap_is_full();
 }
 
 /* Is anything there to take, in memory or swapped out? */
@@ -148,46 +65,82 @@ unsigned long pashm_extent_length(struct pashm_region *region,
  * Free the pages of a range, mapped or not. In the caller's own context the
  * truncation must not enter reclaim either, which could wait for our slot or
  * for a folio that we have locked; hence the emergency reserves, of which it
- * needs little: at most a page to swap in, or to split a large folio.
+ * needs little: at most a page to swap in, or to split a large folio. Unmapping
+ * allocates without reclaim by itself, and leaves the reserves alone.
  */
 void pashm_purge_pages(struct pashm_region *region, unsigned long start,
 		       unsigned long length)
 {
 	loff_t first = (loff_t)start << PAGE_SHIFT;
 	loff_t bytes = (loff_t)length << PAGE_SHIFT;
-	unsigned int flags = memalloc_noreclaim_save();
+	unsigned int flags;
 
 	unmap_mapping_range(region->inode->i_mapping, first, bytes, 0);
+	flags = memalloc_noreclaim_save();
 	shmem_truncate_range(region->inode, first, first + bytes - 1);
 	memalloc_noreclaim_restore(flags);
 }
 
+/**
+ * struct pashm_claim - one purge in progress
+ * @region: that it is in
+ * @head:   of the extent
+ * @length: of the extent in pages; not 0
+ * @purger: who asks for it
+ * @word:   state word at @head
+ * @state:  what was read there
+ * @slot:   that stands for the purge
+ */
+struct pashm_claim {
+	struct pashm_region *region;
+	unsigned long head;
+	unsigned long length;
+	enum pashm_purger purger;
+	atomic64_t *word;
+	u64 state;
+	int slot;
+};
+
 /* Take a claim back; nothing was changed */
-static void pashm_revert(struct pashm_region *region, atomic64_t *word,
-			 int slot)
+static void pashm_revert(const struct pashm_claim *claim)
 {
-	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, word);
-	pashm_slot_release(&region->slots, slot);
+	struct pashm_region *region = claim->region;
+
+	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, claim->word);
+	pashm_slot_release(&region->slots, claim->slot);
+	pashm_stat_add(PASHM_STAT_REVERTS, 1);
+	trace_pashm_revert(region, claim->head, claim->length, claim->purger,
+			   claim->slot);
+}
+
+/* A slot for the purge, or a negative errno */
+static int pashm_claim_slot(const struct pashm_claim *claim)
+{
+	struct pashm_slots *slots = &claim->region->slots;
+
+	if (claim->purger == PASHM_PURGER_REQUEST)
+		return pashm_slot_queue(slots, claim->head, claim->length);
+	return pashm_slot_reserve(slots, claim->head, claim->length);
 }
 
 /*
- * Reserve a slot and set PURGING. Returns the slot, or -EBUSY: pinned, or
- * changed meanwhile; -EAGAIN: in flight; -EINTR.
+ * Reserve a slot and set PURGING. On request in the order of arrival, as reclaim
+ * may claim an extent and give it back over and over. Returns 0, or -EBUSY:
+ * pinned, or changed meanwhile; -EAGAIN: in flight; -EINTR, -ETIMEDOUT: no slot.
  */
-static int pashm_claim(struct pashm_region *region, unsigned long head,
-		       unsigned long length, atomic64_t *word, u64 state,
-		       enum pashm_purger purger)
+static int pashm_claim(struct pashm_claim *claim)
 {
-	s64 old = state;
-	int slot;
+	struct pashm_region *region = claim->region;
+	s64 old = claim->state;
 
-	if (pashm_clients_pinned(region, head, NULL))
+	if (pashm_clients_pinned(region, claim->head, NULL))
 		return -EBUSY;
-	slot = pashm_slot_reserve(&region->slots, head, length, purger);
-	if (slot < 0)
-		return slot == -EBUSY ? -EAGAIN : slot;
-	if (!atomic64_try_cmpxchg(word, &old, pashm_state_claimed(state))) {
-		pashm_slot_release(&region->slots, slot);
+	claim->slot = pashm_claim_slot(claim);
+	if (claim->slot < 0)
+		return claim->slot == -EBUSY ? -EAGAIN : claim->slot;
+	if (!atomic64_try_cmpxchg(claim->word, &old,
+				  pashm_state_claimed(claim->state))) {
+		pashm_slot_release(&region->slots, claim->slot);
 		return -EBUSY;
 	}
 	/*
@@ -197,22 +150,26 @@ static int pashm_claim(struct pashm_region *region, unsigned long head,
 	 * this says so.
 	 */
 	smp_mb__after_atomic();
-	if (!pashm_clients_pinned(region, head, NULL))
-		return slot;
-	pashm_revert(region, word, slot);
-	return -EBUSY;
+	if (pashm_clients_pinned(region, claim->head, NULL)) {
+		pashm_revert(claim);
+		return -EBUSY;
+	}
+	pashm_stat_add(PASHM_STAT_CLAIMS, 1);
+	trace_pashm_claim(region, claim->head, claim->length, claim->purger,
+			  claim->slot);
+	return 0;
 }
 
 /* The reclaim clock ticks with the volume purged, not with time */
-static void pashm_count_purged(struct pashm_region *region, unsigned long pages)
+static void pashm_tick(struct pashm_region *region, unsigned long pages)
 {
 	struct pashm_header *header = region->header;
 	u64 purged = atomic64_add_return(pages, (atomic64_t *)&header->purged);
 	u64 turn = max_t(u64, PASHM_EPOCH_PAGES_MIN,
 			 pashm_region_resident(region) / PASHM_EPOCHS_PER_TURN);
 
-	atomic64_inc((atomic64_t *)&header->purges);
-	if (purged - READ_ONCE(region->epoch_purged) < turn)
+	/* Others may have come with more since: then it is less than nothing */
+	if ((s64)(purged - READ_ONCE(region->epoch_purged)) < (s64)turn)
 		return;
 	WRITE_ONCE(region->epoch_purged, purged);
 	WRITE_ONCE(header->epoch, pashm_epoch_next(READ_ONCE(header->epoch)));
@@ -222,15 +179,27 @@ static void pashm_count_purged(struct pashm_region *region, unsigned long pages)
  * The pages are gone: tell. The generation moves before PURGING clears, each
  * with release, so that a pin that sees PURGING clear sees the generation and
  * the holes. Unconditional adds, no loop: userspace can write this word too.
+ *
+ * The figures move in between: who sees the count of purges move (acquire in
+ * purges_now() of the library's cache) and looks, finds what was taken; and what
+ * a pin finds taken has been counted.
  */
-static void pashm_publish(struct pashm_region *region, atomic64_t *word,
-			  u64 claimed)
+static void pashm_publish(const struct pashm_claim *claim,
+			  const struct pashm_census *census)
 {
-	u64 old = atomic64_fetch_add_release(PASHM_STATE_GEN_ONE, word);
+	struct pashm_region *region = claim->region;
+	u64 old = atomic64_fetch_add_release(PASHM_STATE_GEN_ONE, claim->word);
 
-	if (old != claimed)
+	if (old != pashm_state_claimed(claim->state))
 		atomic_inc(&region->violations);
-	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, word);
+	pashm_tick(region, census->resident);
+	atomic64_fetch_inc_release((atomic64_t *)&region->header->purges);
+	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, claim->word);
+	pashm_slot_release(&region->slots, claim->slot);
+	pashm_region_notify(region);
+	pashm_stat_add(PASHM_STAT_PURGES, 1);
+	trace_pashm_purge(region, claim->head, claim->length, claim->purger,
+			  census, pashm_state_generation(old) + 1);
 }
 
 /*
@@ -240,37 +209,61 @@ static void pashm_publish(struct pashm_region *region, atomic64_t *word,
  * Reclaim must not wait for a folio lock that it may hold itself: a migration
  * that allocates its next target has its earlier sources locked. A lock of our
  * own does not go away between the look and the truncation; one of somebody
- * else may come, but its holder does not wait for us for more than a moment.
+ * else may come, but its holder does not wait for us for more than a moment. And
+ * it takes nothing whose loss would give the asking memcg no memory.
  *
  * Returns 0 if it was purged, with the pages freed in @census; -EBUSY if it
- * cannot be; -EAGAIN if it could be later; -EINTR on request.
+ * cannot be; -EAGAIN if it could be later; -EINTR on request, and in reclaim
+ * -ETIMEDOUT if other purges have kept all slots for too long.
  */
 int pashm_purge_extent(struct pashm_region *region, unsigned long head,
 		       u64 state, enum pashm_purger purger,
 		       struct pashm_census *census)
 {
-	unsigned long length = pashm_extent_length(region, head, state);
-	atomic64_t *word = pashm_region_state(region, head);
-	int slot;
+	struct pashm_claim claim = {
+		.region = region,
+		.head = head,
+		.length = pashm_extent_length(region, head, state),
+		.purger = purger,
+		.word = pashm_region_state(region, head),
+		.state = state,
+	};
+	int ret;
 
-	if (!length || !pashm_range_populated(region, head, length))
+	if (!claim.length ||
+	    !pashm_range_populated(region, head, claim.length))
 		return -EBUSY;
-	/* Reclaim does not wait here: the PURGING may be forged */
 	if (pashm_state_purging(state))
 		return purger == PASHM_PURGER_REQUEST ? -EAGAIN : -EBUSY;
-	slot = pashm_claim(region, head, length, word, state, purger);
-	if (slot < 0)
-		return slot;
-	pashm_census_take(region, head, length, census);
-	if (purger == PASHM_PURGER_RECLAIM && census->locked) {
-		pashm_revert(region, word, slot);
-		return -EAGAIN;
+	ret = pashm_claim(&claim);
+	if (ret)
+		return ret;
+	pashm_census_take(region, head, claim.length, census);
+	if (purger == PASHM_PURGER_RECLAIM &&
+	    (census->locked || !pashm_census_pays(census))) {
+		pashm_revert(&claim);
+		return census->locked ? -EAGAIN : -EBUSY;
 	}
-	pashm_purge_pages(region, head, length);
-	pashm_count_purged(region, census->resident);
-	pashm_publish(region, word, pashm_state_claimed(state));
-	pashm_slot_release(&region->slots, slot);
+	pashm_purge_pages(region, head, claim.length);
+	pashm_census_settle(region, head, claim.length, census);
+	if (purger == PASHM_PURGER_RECLAIM)
+		atomic_long_inc(&region->reclaimed);
+	pashm_publish(&claim, census);
 	return 0;
+}
+
+/*
+ * For reclaim, which has met PURGING: clear it if nobody owns it, as the client
+ * that has forged it may be dead. Returns 0 if it is clear; -EAGAIN if a purge or a
+ * change is in flight, or no slot is free to clear it; -EBUSY if it is set again.
+ */
+int pashm_purge_unclaim(struct pashm_region *region, unsigned long head)
+{
+	atomic64_t *word = pashm_region_state(region, head);
+
+	if (pashm_slot_clear_stale(&region->slots, head, word))
+		return -EAGAIN;
+	return pashm_state_purging(atomic64_read(word)) ? -EBUSY : 0;
 }
 
 /*
@@ -284,8 +277,11 @@ int pashm_settle(struct pashm_region *region, unsigned long index, u64 *state)
 
 	if (ret)
 		return ret;
-	if (word && pashm_state_purging(atomic64_read(word)))
-		pashm_slot_clear_stale(&region->slots, index, word);
+	if (word && pashm_state_purging(atomic64_read(word)) &&
+	    wait_event_killable(region->slots.wait,
+				pashm_slot_clear_stale(&region->slots, index,
+						       word) != -EAGAIN))
+		return -EINTR;
 	*state = word ? atomic64_read_acquire(word) : 0;
 	return 0;
 }

@@ -15,16 +15,19 @@
  *
  * Lock order:
  *
+ *   pashm_regions_lock
  *   region->clients_lock
  *   region->listings_lock > list_lru's node lock
  *   region->slots.lock
+ *   region->purged_wait.lock > what pollers take
  *
- * The three are not nested in each other. All are spinlocks under which nothing
- * is allocated and nothing sleeps; reclaim may take any of them.
+ * Those of different lines are not nested in each other. All are spinlocks under
+ * which nothing is allocated and nothing sleeps; reclaim may take any of them.
  */
 #include <linux/file.h>
 #include <linux/mman.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -33,6 +36,11 @@
 #include "region.h"
 
 struct workqueue_struct *pashm_wq;
+
+/* All regions whose backing file is open; the next to serve comes first */
+DEFINE_SPINLOCK(pashm_regions_lock);
+LIST_HEAD(pashm_regions);
+static unsigned long pashm_regions_count;
 
 /* shmem's operations with mmap and release replaced; written once at load */
 static struct file_operations pashm_backing_fops __ro_after_init;
@@ -66,6 +74,46 @@ void pashm_region_put(struct pashm_region *region)
 		queue_work(pashm_wq, &region->free_work);
 }
 
+static void pashm_region_enlist(struct pashm_region *region)
+{
+	spin_lock(&pashm_regions_lock);
+	list_add_tail(&region->all_link, &pashm_regions);
+	WRITE_ONCE(pashm_regions_count, pashm_regions_count + 1);
+	spin_unlock(&pashm_regions_lock);
+}
+
+static void pashm_region_delist(struct pashm_region *region)
+{
+	spin_lock(&pashm_regions_lock);
+	list_del(&region->all_link);
+	WRITE_ONCE(pashm_regions_count, pashm_regions_count - 1);
+	spin_unlock(&pashm_regions_lock);
+}
+
+unsigned long pashm_regions_number(void)
+{
+	return READ_ONCE(pashm_regions_count);
+}
+
+/*
+ * The region whose turn it is, with a reference, or NULL if there is none. One in
+ * the list has not lost its last reference yet.
+ */
+struct pashm_region *pashm_region_in_turn(void)
+{
+	struct pashm_region *region;
+
+	spin_lock(&pashm_regions_lock);
+	region = list_first_entry_or_null(&pashm_regions, struct pashm_region,
+					  all_link);
+	if (region && !pashm_region_tryget(region))
+		region = NULL;
+	if (region)
+		list_move_tail(&region->all_link, &pashm_regions);
+	spin_unlock(&pashm_regions_lock);
+	return region;
+}
+
 /* The last mapping and the last client are gone */
 static int pashm_backing_release(struct inode *inode, struct file *file)
 {
@@ -75,6 +123,7 @@ static int pashm_backing_release(struct inode *inode, struct file *file)
 		pashm_shmem_fops->release(inode, file);
 	if (!region)
 		return 0;
+	pashm_region_delist(region);
 	pashm_listings_unlink(region);
 	if (refcount_dec_and_test(&region->refs))
 		pashm_region_free(region);
@@ -161,6 +210,9 @@ static struct pashm_region *pashm_region_alloc(const struct pashm_create *args)
 	pashm_slots_init(&region->slots);
 	spin_lock_init(&region->listings_lock);
 	INIT_LIST_HEAD(&region->listings);
+	region->tidied = jiffies;
+	INIT_WORK(&region->tidy_work, pashm_region_tidy_work);
+	init_waitqueue_head(&region->purged_wait);
 	INIT_WORK(&region->free_work, pashm_region_free_work);
 	return region;
 }
@@ -185,6 +237,7 @@ struct file *pashm_region_create(const struct pashm_create *args)
 	region->inode = file_inode(backing);
 	ihold(region->inode);
 	backing->private_data = region;
+	pashm_region_enlist(region);
 
 	client = pashm_client_open(region, backing, atomic_read(&region->prot));
 	fput(backing);
@@ -242,6 +295,49 @@ unsigned long pashm_region_next_head(struct pashm_region *region,
 		}
 	}
 	return index;
+}
+
+/*
+ * Find the nearest word with a length before @index. Looks no further back than
+ * an extent can reach, so that what it costs is bounded, whatever userspace has
+ * written.
+ *
+ * Returns 0, with its index in @head and its value in @state, which is 0 if there
+ * is none; or -EINTR. May sleep.
+ */
+int pashm_region_prev_head(struct pashm_region *region, unsigned long index,
+			   unsigned long *head, u64 *state)
+{
+	unsigned long per_page = pashm_table_words_per_page(&region->states);
+	unsigned long floor = index > PASHM_EXTENT_PAGES_MAX ?
+			      index - PASHM_EXTENT_PAGES_MAX : 0;
+
+	*head = 0;
+	*state = 0;
+	while (index > floor) {
+		unsigned long first = (index - 1) / per_page * per_page;
+		atomic64_t *words = pashm_region_state(region, first);
+
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		if (!words) {
+			index = first;
+			if (!pashm_table_prev(&region->states, &index, floor))
+				return 0;
+			continue;
+		}
+		for (; index > first; index--) {
+			u64 value = atomic64_read(&words[index - 1 - first]);
+
+			if (!pashm_state_length(value))
+				continue;
+			*head = index - 1;
+			*state = value;
+			return 0;
+		}
+	}
+	return 0;
 }
 
 int pashm_region_init(void)

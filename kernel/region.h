@@ -3,8 +3,11 @@
 #define PASHM_REGION_H
 
 #include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/poll.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <linux/pashm.h>
@@ -33,9 +36,16 @@ struct pashm_client;
  * @slots:        purges in flight
  * @listings_lock: protects @listings against writers; outside list_lru's lock
  * @listings:     struct pashm_listing.region_link, walked under RCU
+ * @released:     no listing may come any more; under @listings_lock
+ * @tidied:       jiffies when useless listings were last looked for
+ * @tidy_work:    looks for them; holds a reference while it is queued
+ * @strict_head:  head of the extent that strict.c found last; a hint
  * @epoch_purged: pages purged at the last turn of the epoch; a lost update
  *                makes one epoch longer, nothing else
+ * @reclaimed:    extents that reclaim has taken: what reclaimers do for each other
  * @violations:   state words found changed under a purge
+ * @purged_wait:  those who wait for another purge; nothing else is under its lock
+ * @all_link:     in pashm_regions, until the backing file is released
  * @free_work:    last put by a reclaimer: eviction is not for its context
  */
 struct pashm_region {
@@ -60,14 +70,25 @@ struct pashm_region {
 
 	spinlock_t listings_lock;	/* writers of listings */
 	struct list_head listings;
+	bool released;
+	unsigned long tidied;
+	struct work_struct tidy_work;
 
+	unsigned long strict_head;
 	u64 epoch_purged;
+	atomic_long_t reclaimed;
 	atomic_t violations;
+	wait_queue_head_t purged_wait;
+	struct list_head all_link;
 	struct work_struct free_work;
 };
 
 /* Runs what must not run in reclaim or in RCU callbacks; flushed at unload */
 extern struct workqueue_struct *pashm_wq;
+
+/* All that have a backing file; see also pashm_region_in_turn() */
+extern spinlock_t pashm_regions_lock;
+extern struct list_head pashm_regions;
 
 int pashm_region_init(void);
 void pashm_region_exit(void);
@@ -75,6 +96,8 @@ void pashm_region_exit(void);
 struct file *pashm_region_create(const struct pashm_create *args);
 bool pashm_region_tryget(struct pashm_region *region);
 void pashm_region_put(struct pashm_region *region);
+struct pashm_region *pashm_region_in_turn(void);
+unsigned long pashm_regions_number(void);
 
 int pashm_region_mmap_data(struct pashm_region *region, struct file *backing,
 			   struct vm_area_struct *vma);
@@ -84,6 +107,19 @@ atomic64_t *pashm_region_state(struct pashm_region *region,
 unsigned long pashm_region_next_head(struct pashm_region *region,
 				     unsigned long index, unsigned long end,
 				     u64 *state, unsigned long *budget);
+int pashm_region_prev_head(struct pashm_region *region, unsigned long index,
+			   unsigned long *head, u64 *state);
+
+void pashm_region_tidy_work(struct work_struct *work);
+
+/* An extent has been taken, and header->purges says so: tell who waits for it */
+static inline void pashm_region_notify(struct pashm_region *region)
+{
+	/* Has a full barrier: pairs with pashm_client_poll(), prepare_to_wait() */
+	if (wq_has_sleeper(&region->purged_wait))
+		wake_up_interruptible_poll(&region->purged_wait,
+					   EPOLLIN | EPOLLRDNORM);
+}
 
 static inline unsigned long pashm_region_resident(struct pashm_region *region)
 {

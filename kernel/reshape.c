@@ -63,34 +63,15 @@ static int pashm_reshape_populate(struct pashm_reshaping *r)
  */
 static int pashm_reshape_check_left(struct pashm_reshaping *r)
 {
-	struct pashm_region *region = r->client->region;
-	unsigned long per_page = pashm_table_words_per_page(&region->states);
-	unsigned long index = r->start;
-	unsigned long floor = r->start > PASHM_EXTENT_PAGES_MAX ?
-			      r->start - PASHM_EXTENT_PAGES_MAX : 0;
+	unsigned long head;
+	u64 state;
+	int ret;
 
-	while (index > floor) {
-		unsigned long first = (index - 1) / per_page * per_page;
-		atomic64_t *words = pashm_region_state(region, first);
-
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-		if (!words) {
-			index = first;
-			if (!pashm_table_prev(&region->states, &index, floor))
-				return 0;
-			continue;
-		}
-		for (; index > first; index--) {
-			u64 state = atomic64_read(&words[index - 1 - first]);
-
-			if (pashm_state_length(state))
-				return pashm_state_length(state) >
-				       r->start - (index - 1) ? -ERANGE : 0;
-		}
-	}
-	return 0;
+	ret = pashm_region_prev_head(r->client->region, r->start, &head,
+				     &state);
+	if (ret || !state)
+		return ret;
+	return pashm_state_length(state) > r->start - head ? -ERANGE : 0;
 }
 
 /*

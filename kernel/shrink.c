@@ -1,245 +1,213 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The shrinker: called for each memcg and node under pressure.
+ * When the VM wants memory. The shrinker is called for each memcg and node under
+ * pressure: count answers from estimates without looking at a table, scan goes from
+ * listing to listing until it has freed what was asked; on a node that has fallen
+ * below its lowest watermark, what is missing to that on top.
  *
- * count answers from estimates without looking at a table. scan moves the clock
- * hand of one listing after the other over the state words, and stops when it
- * has freed what was asked, rounded up to the extent. What it looks at in one
- * call is bounded by a budget in proportion to what was asked.
- *
- * Nothing here waits for a lock that an allocating task may hold. Reclaimers do
- * not come back empty-handed because of each other: each takes the extents that
- * its own step of the hand has passed, and one that finds only what others are
- * taking waits, for a bounded time, until one of them has freed it.
+ * Where shrinkers are not enough, an OOM notifier comes last: before anybody is
+ * killed for want of the machine's memory, it takes what is unpinned anywhere.
+ * Shrinkers are not called while their list changes (before Linux 6.7), which takes
+ * memory itself; and a node may be lacking more than what one reclaim frees.
  */
-#include <linux/atomic.h>
 #include <linux/gfp.h>
+#include <linux/ktime.h>
+#include <linux/notifier.h>
+#include <linux/oom.h>
 #include <linux/shrinker.h>
 
-#include "client.h"
 #include "compat.h"
 #include "listing.h"
-#include "purge.h"
 #include "region.h"
+#include "scan.h"
+#include "short.h"
 #include "shrink.h"
+#include "stat.h"
+#include "trace.h"
 
 static struct shrinker *pashm_shrinker;
 
-/*
- * What one call may look at: a base, and so much for each page asked for. A
- * head costs 1, more with many clients, since each is asked; so does the census
- * of an extent, by its pages.
- */
-#define PASHM_SCAN_BASE		4096UL
-#define PASHM_SCAN_PER_PAGE	16UL
-#define PASHM_SCAN_CLIENTS	16U
-#define PASHM_SCAN_CENSUS	64UL
-/* Laps in one call, enough for age_min to fall from its limit to 0 */
-#define PASHM_SCAN_LAPS		8
-
-/**
- * struct pashm_scan - one call of the shrinker
- * @target:    pages to free
- * @freed:     pages freed that the asking memcg was charged for
- * @taken:     all pages freed
- * @budget:    what is left to look at
- * @unfinished: something may be left: the budget ran out, or others are at it
- */
-struct pashm_scan {
-	unsigned long target;
-	unsigned long freed;
-	unsigned long taken;
-	unsigned long budget;
-	bool unfinished;
-};
-
-/*
- * Take the extent under the listing's hand and move the hand past it. Returns
- * its head, with its word in @state; or, with @state 0, the region's size if
- * the hand has come round, or any other value if the budget ran out.
- */
-static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
-				     unsigned long *budget)
-{
-	struct pashm_region *region = listing->region;
-	long hand = atomic_long_read(&listing->hand);
-
-	while (*budget) {
-		unsigned long head, next;
-
-		head = pashm_region_next_head(region, hand, region->pages,
-					      state, budget);
-		if (*state)
-			next = head + max(1UL, pashm_extent_length(region, head,
-								   *state));
-		else
-			next = head < region->pages ? head : 0;
-		if (atomic_long_try_cmpxchg(&listing->hand, &hand, next))
-			return head;
-		/* Another reclaimer was here: go on from where it has got to */
-		if (*budget)
-			(*budget)--;
-	}
-	*state = 0;
-	return 0;
-}
-
-/* How long must this extent have been unused to be a victim? */
-static unsigned int pashm_age_wanted(struct pashm_listing *listing, u64 state,
-				     const struct pashm_notes *notes)
-{
-	unsigned int age = READ_ONCE(listing->age_min);
-
-	if (!age)
-		return 0;
-	return age * (1 + pashm_state_priority(state)) /
-	       (1 + PASHM_PRIORITY_DEFAULT) + notes->frequency;
-}
-
-static void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost)
-{
-	scan->budget -= min(scan->budget, cost);
-}
-
-/*
- * May the extent help the listing's memcg? Normally a look at its first page
- * tells. When everything is wanted, it is worth counting: the first page may be
- * another memcg's, and all the rest ours.
- */
-static bool pashm_scan_matches(struct pashm_listing *listing,
-			       unsigned long head, unsigned long length,
-			       struct pashm_scan *scan)
-{
-	struct pashm_census census = { .memcg = READ_ONCE(listing->memcg) };
-
-	if (pashm_sample_matches(listing->region, head, length, census.memcg))
-		return true;
-	if (READ_ONCE(listing->age_min))
-		return false;
-	pashm_census_take(listing->region, head, length, &census);
-	pashm_scan_spend(scan, census.resident / PASHM_SCAN_CENSUS);
-	return census.matching;
-}
-
-static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
-			      u64 state, struct pashm_scan *scan)
-{
-	struct pashm_region *region = listing->region;
-	struct pashm_census census = { .memcg = READ_ONCE(listing->memcg) };
-	unsigned long length = pashm_extent_length(region, head, state);
-	struct pashm_notes notes;
-	int ret;
-
-	if (!length || !pashm_scan_matches(listing, head, length, scan))
-		return;
-	pashm_scan_spend(scan,
-			 READ_ONCE(region->nr_clients) / PASHM_SCAN_CLIENTS);
-	notes = pashm_clients_notes(region, head);
-	if (notes.pinned) {
-		atomic_long_add(length, &listing->lap_pinned);
-		return;
-	}
-	atomic_long_add(length, &listing->lap_free);
-	if (notes.age < pashm_age_wanted(listing, state, &notes))
-		return;
-	ret = pashm_purge_extent(region, head, state, PASHM_PURGER_RECLAIM,
-				 &census);
-	if (ret == -EAGAIN)
-		scan->unfinished = true;
-	if (ret)
-		return;
-	scan->freed += census.matching;
-	scan->taken += census.resident;
-	atomic_long_sub(census.matching, &listing->charged);
-	atomic_long_add(census.resident, &listing->lap_purged);
-	pashm_account_reclaimed(census.resident);
-}
-
-static void pashm_scan_laps(struct pashm_listing *listing,
-			    struct pashm_scan *scan)
-{
-	int laps = 0;
-
-	while (scan->freed < scan->target) {
-		unsigned long head;
-		bool desperate;
-		u64 state;
-
-		if (!scan->budget) {
-			scan->unfinished = true;
-			return;
-		}
-		head = pashm_hand_take(listing, &state, &scan->budget);
-		if (state) {
-			pashm_scan_extent(listing, head, state, scan);
-			cond_resched();
-			continue;
-		}
-		if (head < listing->region->pages)
-			continue;
-		/*
-		 * The first lap of a call began somewhere in the middle; a
-		 * second one that took whatever was unpinned leaves nothing.
-		 */
-		desperate = !READ_ONCE(listing->age_min);
-		pashm_listing_lap(listing);
-		if (++laps >= PASHM_SCAN_LAPS || (desperate && laps > 1))
-			return;
-	}
-}
-
-static void pashm_scan_listing(struct pashm_listing *listing,
-			       struct pashm_scan *scan)
-{
-	pashm_scan_laps(listing, scan);
-	if (!scan->freed && pashm_slot_wait_any(&listing->region->slots))
-		scan->unfinished = true;
-}
+/* At most so many pages are freed in one call for a node that is short */
+#define PASHM_SCAN_LACK		2048UL
+/* A call that had to wait counts as so many */
+#define PASHM_SCAN_WAITED	2048UL
+/* Pages that are freed before the OOM killer comes, and what the nodes lack */
+#define PASHM_OOM_PAGES		1024UL
 
 static unsigned long pashm_shrink_count(struct shrinker *shrinker,
 					struct shrink_control *sc)
 {
-	if (!pashm_listings_number(sc))
+	unsigned long number = pashm_listings_number(sc);
+	unsigned long pages;
+
+	pashm_stat_add(PASHM_STAT_COUNTS, 1);
+	if (!number)
 		return SHRINK_EMPTY;
+	if (pashm_short_need(sc) == PASHM_NEED_NOTHING)
+		return 0;
 	/*
 	 * 0 and not SHRINK_EMPTY when there is a listing without pages: EMPTY
 	 * would take us off the memcg's map of shrinkers, and only adding a
 	 * listing puts us back.
 	 */
-	return pashm_listings_count(sc);
+	pages = pashm_listings_count(sc);
+	trace_pashm_count(sc, number, pages);
+	return pages;
 }
 
-static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
-				       struct shrink_control *sc)
+/* What a call may look at, if it frees so much */
+static unsigned long pashm_scan_budget(const struct pashm_scan *scan)
 {
-	struct pashm_scan scan = {
-		.target = sc->nr_to_scan,
-		.budget = PASHM_SCAN_BASE +
-			  PASHM_SCAN_PER_PAGE * sc->nr_to_scan,
-	};
-	unsigned long turns = pashm_listings_number(sc);
+	return PASHM_SCAN_BASE +
+	       PASHM_SCAN_PER_PAGE * (scan->asked + scan->taken);
+}
 
-	/* Truncation takes folio locks: not from within a file system */
-	if ((sc->gfp_mask & (__GFP_FS | __GFP_IO)) != (__GFP_FS | __GFP_IO))
-		return SHRINK_STOP;
-	/*
-	 * One that eats the budget up ends the call, and stands at the end of
-	 * the list for the next: so it does not starve the others.
-	 */
-	while (turns-- && scan.budget && scan.freed < scan.target) {
+static void pashm_scan_note(const struct pashm_scan *scan,
+			    const struct shrink_control *sc, u64 began,
+			    unsigned long result)
+{
+	struct pashm_scanned scanned = {
+		.memcg = sc->memcg,
+		.nid = sc->nid,
+		.asked = scan->asked,
+		.freed = scan->freed,
+		.taken = scan->taken,
+		.looked = pashm_scan_budget(scan) - scan->budget,
+		.ns = ktime_get_ns() - began,
+		.result = result,
+	};
+
+	pashm_stat_add(PASHM_STAT_SCANS, 1);
+	pashm_stat_add(PASHM_STAT_STOPS, result == SHRINK_STOP);
+	pashm_stat_add(PASHM_STAT_ASKED, scan->asked);
+	pashm_stat_add(PASHM_STAT_FREED, scan->freed);
+	pashm_stat_add(PASHM_STAT_TAKEN, scan->taken);
+	pashm_stat_add(PASHM_STAT_EXHAUSTED, !scan->budget);
+	pashm_stat_add(PASHM_STAT_WAITED, scan->waited);
+	pashm_stat_add(PASHM_STAT_LOOKED, scanned.looked);
+	pashm_stat_scan_took(scanned.ns);
+	trace_pashm_scan(&scanned);
+}
+
+/*
+ * No more is needed: end the round, and let nothing of it be put off to the next,
+ * which would be added to what that one asks for.
+ */
+static void pashm_scan_end_round(struct shrink_control *sc)
+{
+	sc->nr_scanned = max(sc->nr_scanned, 2 * pashm_listings_count(sc));
+	pashm_stat_add(PASHM_STAT_REFUSED, 1);
+}
+
+/*
+ * Take from one listing after the other. One that eats the budget up ends the call, and
+ * stands at the end of the list for the next: so it does not starve the others.
+ */
+static void pashm_scan_listings(struct shrink_control *sc,
+				struct pashm_scan *scan)
+{
+	unsigned long turns = pashm_listings_number(sc);
+	int listings = pashm_listings_enter();
+
+	while (turns-- && scan->budget && pashm_scan_wants(scan)) {
 		struct pashm_listing *listing = pashm_listing_pick(sc);
 		struct pashm_region *region;
 
 		if (!listing)
 			continue;
 		region = listing->region;
-		pashm_scan_listing(listing, &scan);
+		pashm_scan_listing(listing, scan);
+		pashm_region_put(region);
+		cond_resched();
+	}
+	pashm_listings_leave(listings);
+}
+
+/*
+ * What to answer. Another call goes on from here if the budget ran out, and may find
+ * more if others are at work. But after a wait the allocator looks first.
+ */
+static unsigned long pashm_scan_result(const struct pashm_scan *scan)
+{
+	if (scan->freed || !scan->budget || (scan->helped && !scan->waited))
+		return scan->freed;
+	return SHRINK_STOP;
+}
+
+static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
+				       struct shrink_control *sc)
+{
+	enum pashm_need need = pashm_short_need(sc);
+	unsigned long lack = pashm_node_lack(sc->nid);
+	struct pashm_scan scan = {
+		.nid = sc->nid,
+		.anywhere = pashm_short_memcg(sc),
+		.asked = sc->nr_to_scan,
+		.lack = lack ? min(lack + sc->nr_to_scan, PASHM_SCAN_LACK) : 0,
+	};
+	u64 began = ktime_get_ns();
+	unsigned long ret = 0;
+
+	/* Truncation takes folio locks: not from within a file system */
+	if ((sc->gfp_mask & (__GFP_FS | __GFP_IO)) != (__GFP_FS | __GFP_IO))
+		return SHRINK_STOP;
+	if (need != PASHM_NEED_NOTHING) {
+		scan.budget = pashm_scan_budget(&scan);
+		pashm_scan_listings(sc, &scan);
+		ret = pashm_scan_result(&scan);
+		pashm_scan_note(&scan, sc, began, ret);
+	}
+	/*
+	 * Large extents may be more than was asked: so it is not asked again.
+	 * Nor, many times, of one that had to wait.
+	 */
+	sc->nr_scanned = max(sc->nr_to_scan, scan.taken);
+	if (scan.waited || scan.over)
+		sc->nr_scanned = max(sc->nr_scanned, PASHM_SCAN_WAITED);
+	if (need == PASHM_NEED_ALL)
+		return ret;
+	pashm_scan_end_round(sc);
+	return ret == SHRINK_STOP ? 0 : ret;
+}
+
+/*
+ * Called under oom_lock, for the machine's memory and not for a memcg's. It may be
+ * an allocation that must not enter a file system: like the shrinker, this waits
+ * for no folio that is locked, and takes no lock under which something is allocated.
+ */
+static int pashm_oom(struct notifier_block *block, unsigned long unused,
+		     void *freed)
+{
+	struct pashm_scan scan = {
+		.nid = NUMA_NO_NODE,
+		.anywhere = true,
+		.asked = PASHM_OOM_PAGES,
+		.budget = LONG_MAX,
+	};
+	unsigned long turns = pashm_regions_number();
+	int listings, nid;
+
+	for_each_node_state(nid, N_MEMORY)
+		scan.asked += pashm_node_lack(nid);
+	listings = pashm_listings_enter();
+	while (turns-- && pashm_scan_wants(&scan)) {
+		struct pashm_region *region = pashm_region_in_turn();
+
+		if (!region)
+			break;
+		pashm_scan_region(region, &scan);
 		pashm_region_put(region);
 	}
-	/* Large extents may be more than was asked: so it is not asked again */
-	sc->nr_scanned = max(sc->nr_to_scan, scan.taken);
-	return scan.freed || scan.unfinished ? scan.freed : SHRINK_STOP;
+	pashm_listings_leave(listings);
+	*(unsigned long *)freed += scan.taken;
+	pashm_stat_add(PASHM_STAT_OOMS, 1);
+	pashm_stat_add(PASHM_STAT_OOM_TAKEN, scan.taken);
+	return NOTIFY_OK;
 }
+
+static struct notifier_block pashm_oom_block = {
+	.notifier_call = pashm_oom,
+};
 
 int pashm_shrink_init(void)
 {
@@ -255,11 +223,13 @@ int pashm_shrink_init(void)
 		return ret;
 	}
 	pashm_shrinker_enable(pashm_shrinker);
+	register_oom_notifier(&pashm_oom_block);
 	return 0;
 }
 
 /* No region is left: the module's users hold it */
 void pashm_shrink_exit(void)
 {
+	unregister_oom_notifier(&pashm_oom_block);
 	pashm_shrinker_delete(pashm_shrinker);
 }

@@ -7,10 +7,12 @@
  * Lock order: pashm_slots.lock is innermost.
  */
 #include <linux/atomic.h>
+#include <linux/jiffies.h>
 #include <linux/sched.h>
 
 #include <linux/pashm_pin.h>
 
+#include "compat.h"
 #include "slot.h"
 
 void pashm_slots_init(struct pashm_slots *slots)
@@ -33,26 +35,34 @@ static bool pashm_slot_overlaps(struct pashm_slots *slots, unsigned long start,
 	return false;
 }
 
-/*
- * A slot number; -EBUSY: overlaps one that is taken, unless the caller is going
- * to queue behind that; -EAGAIN: all are taken.
- */
+/* Who wants a slot */
+enum pashm_slot_user {
+	PASHM_SLOT_RECLAIM,	/* looks elsewhere if the range is in flight */
+	PASHM_SLOT_QUEUE,	/* will wait behind whoever has it in flight */
+	PASHM_SLOT_CLEAR,	/* has nothing to do if it is in flight */
+};
+
+/* A slot number; -EBUSY: the range is in flight; -EAGAIN: all are taken */
 static int pashm_slot_try(struct pashm_slots *slots, unsigned long start,
-			  unsigned long end, int limit, bool queue)
+			  unsigned long end, enum pashm_slot_user user)
 {
+	bool reclaim = user == PASHM_SLOT_RECLAIM;
 	int i, ret = -EAGAIN;
 
 	spin_lock(&slots->lock);
-	if (!queue && pashm_slot_overlaps(slots, start, end, U64_MAX)) {
+	if (user != PASHM_SLOT_QUEUE &&
+	    pashm_slot_overlaps(slots, start, end, U64_MAX)) {
 		ret = -EBUSY;
 		goto unlock;
 	}
-	for (i = 0; i < limit; i++) {
+	/* From the top: those that others may have, too, last */
+	for (i = reclaim ? PASHM_SLOTS : PASHM_SLOTS_REQUEST; i-- > 0;) {
 		if (slots->slot[i].serial)
 			continue;
 		slots->slot[i].start = start;
 		slots->slot[i].end = end;
 		slots->slot[i].serial = ++slots->serial;
+		slots->slot[i].reclaim = reclaim;
 		ret = i;
 		break;
 	}
@@ -62,39 +72,27 @@ unlock:
 }
 
 /*
- * Reserve a slot for @length pages from @start, sleeping while all are taken.
- * Returns the slot, or -EBUSY if the range overlaps one in flight; in reclaim
- * -EAGAIN if none became free in time, on request -EINTR for a fatal signal.
+ * Reserve a slot for @length pages from @start, in reclaim: sleeps for a bounded
+ * time while all are taken. Returns the slot; -EBUSY if the range overlaps one in
+ * flight, -ETIMEDOUT if none became free.
  */
 int pashm_slot_reserve(struct pashm_slots *slots, unsigned long start,
-		       unsigned long length, enum pashm_purger purger)
+		       unsigned long length)
 {
-	bool reclaim = purger == PASHM_PURGER_RECLAIM;
-	int limit = reclaim ? PASHM_SLOTS : PASHM_SLOTS_REQUEST;
-	unsigned long end = start + length;
-	int slot, killed = 0;
+	int slot;
 
 	might_sleep();
-	if (reclaim)
-		wait_event_timeout(slots->wait,
-				   (slot = pashm_slot_try(slots, start, end,
-							  limit, false)) !=
-				   -EAGAIN, PASHM_SLOT_TIMEOUT);
-	else
-		killed = wait_event_killable(slots->wait,
-					     (slot = pashm_slot_try(slots,
-								    start, end,
-								    limit,
-								    false)) !=
-					     -EAGAIN);
-	return killed ? -EINTR : slot;
+	wait_event_timeout(slots->wait,
+			   (slot = pashm_slot_try(slots, start, start + length,
+						  PASHM_SLOT_RECLAIM)) !=
+			   -EAGAIN, PASHM_RECLAIM_WAIT);
+	return slot == -EAGAIN ? -ETIMEDOUT : slot;
 }
 
 void pashm_slot_release(struct pashm_slots *slots, int slot)
 {
 	spin_lock(&slots->lock);
 	slots->slot[slot].serial = 0;
-	slots->ended++;
 	spin_unlock(&slots->lock);
 	wake_up_all(&slots->wait);
 }
@@ -144,8 +142,8 @@ int pashm_slot_queue(struct pashm_slots *slots, unsigned long start,
 	might_sleep();
 	killed = wait_event_killable(slots->wait,
 				     (slot = pashm_slot_try(slots, start, end,
-							    PASHM_SLOTS_REQUEST,
-							    true)) != -EAGAIN);
+							    PASHM_SLOT_QUEUE)) !=
+				     -EAGAIN);
 	if (killed)
 		return -EINTR;
 	/* Ours: nobody else writes this slot until we give it up */
@@ -158,43 +156,57 @@ int pashm_slot_queue(struct pashm_slots *slots, unsigned long start,
 	return -EINTR;
 }
 
-/* How many slots have ended, or U64_MAX if none is in flight */
-static u64 pashm_slot_progress(struct pashm_slots *slots)
+/* Is a reclaimer at anything here? */
+static bool pashm_slots_reclaiming(struct pashm_slots *slots)
 {
-	u64 progress;
+	bool reclaiming = false;
+	int i;
 
 	spin_lock(&slots->lock);
-	progress = pashm_slot_overlaps(slots, 0, ULONG_MAX, U64_MAX) ?
-		   slots->ended : U64_MAX;
+	for (i = 0; i < PASHM_SLOTS; i++)
+		reclaiming |= slots->slot[i].serial && slots->slot[i].reclaim;
 	spin_unlock(&slots->lock);
-	return progress;
+	return reclaiming;
 }
 
 /*
- * For a reclaimer that found nothing but what others are already taking: wait
- * for a bounded time for one of them to finish. Returns false if there is none.
+ * For a reclaimer that has found only what other reclaimers are taking: wait for a
+ * bounded time until @purged is not @before any more, or none of them is at
+ * anything. If they have not even freed a page meanwhile, which a client can bring
+ * about that is hardly ever scheduled, nobody waits here again for a while.
+ *
+ * @resident: pages of the region in memory
  */
-bool pashm_slot_wait_any(struct pashm_slots *slots)
+void pashm_slot_wait_purge(struct pashm_slots *slots, atomic_long_t *purged,
+			   long before, const unsigned long *resident)
 {
-	u64 seen = pashm_slot_progress(slots);
+	unsigned long futile = READ_ONCE(slots->futile);
+	unsigned long pages = READ_ONCE(*resident);
 
-	if (seen == U64_MAX)
-		return false;
-	wait_event_timeout(slots->wait, pashm_slot_progress(slots) != seen,
-			   PASHM_SLOT_TIMEOUT);
-	return true;
+	if (futile && time_before(jiffies, futile + PASHM_SLOT_PATIENCE))
+		return;
+	wait_event_timeout(slots->wait, atomic_long_read(purged) != before ||
+			   !pashm_slots_reclaiming(slots), PASHM_RECLAIM_WAIT);
+	if (atomic_long_read(purged) == before && READ_ONCE(*resident) >= pages &&
+	    pashm_slots_reclaiming(slots))
+		WRITE_ONCE(slots->futile, jiffies ?: 1);
 }
 
 /*
  * Clear a PURGING that no slot owns: a forged one, or one that userspace has
- * copied back. Under the lock, so that no purge of this word can begin between
- * the check and the clearing.
+ * copied back. With a slot of our own, so that no purge of this word can begin
+ * between the check and the clearing; not under the lock, as userspace can make
+ * an atomic operation on its words slow. Returns 0; -EBUSY if the word is in
+ * flight, so that there is nothing to clear; -EAGAIN if all slots are taken.
  */
-void pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
-			    atomic64_t *state)
+int pashm_slot_clear_stale(struct pashm_slots *slots, unsigned long index,
+			   atomic64_t *state)
 {
-	spin_lock(&slots->lock);
-	if (!pashm_slot_overlaps(slots, index, index + 1, U64_MAX))
-		atomic64_fetch_andnot_release(PASHM_STATE_PURGING, state);
-	spin_unlock(&slots->lock);
+	int slot = pashm_slot_try(slots, index, index + 1, PASHM_SLOT_CLEAR);
+
+	if (slot < 0)
+		return slot;
+	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, state);
+	pashm_slot_release(slots, slot);
+	return 0;
 }

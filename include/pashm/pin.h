@@ -22,6 +22,9 @@ extern "C" {
 
 struct pashm_region;
 
+/* In a view's flags: the last unpin drops the mapping (..._STRICT_UNPINNED) */
+#define PASHM_VIEW_DROPS	(1U << 3)
+
 /**
  * struct pashm_view - the mapped tables of a region, as this process sees them
  *
@@ -66,6 +69,9 @@ pashm_view(const struct pashm_region *region)
  */
 int pashm_pin_slow(struct pashm_region *region, struct pashm_handle handle,
 		   enum pashm_verdict *verdict);
+
+/* Unpin in a region whose view has PASHM_VIEW_DROPS. Not for direct use. */
+int pashm_unpin_slow(struct pashm_region *region, uint32_t page);
 
 /*
  * Full barrier after a sequentially consistent read-modify-write. On x86 the
@@ -141,7 +147,7 @@ static inline void pashm_note_recency(uint32_t *pin,
  *               threads is just ending or changing it
  *   -ETIMEDOUT  (memfd only) another process holds a purge and is stopped
  *   -EBADF      (memfd only) the program has closed the region's descriptors
- *   -EINTR      a signal came while waiting for a purge: not pinned
+ *   -EINTR      module: a signal came while waiting for a purge: not pinned
  * Since: 0.1
  */
 __attribute__((warn_unused_result))
@@ -179,7 +185,8 @@ static inline int pashm_pin(struct pashm_region *region,
  * @page:   the handle's page
  *
  * The last unpin of the last client makes the extent reclaimable. Do not touch
- * it afterwards. Thread-safe; no system call.
+ * it afterwards. Thread-safe; no system call, unless the region was created with
+ * PASHM_REGION_STRICT_UNPINNED.
  *
  * Returns 0, or
  *   -EINVAL  @page is not in the region
@@ -193,6 +200,8 @@ static inline int pashm_unpin(struct pashm_region *region, uint32_t page)
 
 	if (__builtin_expect(page >= view->pages, 0))
 		return -EINVAL;
+	if (__builtin_expect(view->flags & PASHM_VIEW_DROPS, 0))
+		return pashm_unpin_slow(region, page);
 	pin = &view->pins[page];
 	pashm_note_recency(pin, view->header);
 	if (__builtin_expect(

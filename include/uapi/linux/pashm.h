@@ -7,6 +7,11 @@
  * EINVAL; a longer one, up to a page, is accepted if what the kernel does not
  * know is zero, else E2BIG. Offsets and lengths are bytes and multiples of the page size.
  *
+ * A region's descriptor can be polled, and read as an eventfd: it is readable when
+ * extents were taken since its client last read, or since it was made; read()
+ * waits for that, if it may, and gives their number, a __u64. A buffer smaller than
+ * that is EINVAL. The sum of all, header.purges, needs no system call.
+ *
  * ERRORS common to all ioctls
  *   ENOTTY   unknown command, or one that this kind of descriptor lacks
  *   EFAULT   the argument, or memory that it points to, cannot be accessed.
@@ -22,15 +27,14 @@
  *   ATTACH   EPERM region was created with SOLE; EACCES prot asks for more than
  *            this descriptor has; EMFILE, ENFILE; EUSERS too many clients
  *   PIN      EPERM client of another process: ATTACH first; EAGAIN the count
- *            is at its limit, or somebody keeps forging PURGING; EINTR a signal
- *            came while waiting for a purge; E2BIG more than PASHM_RANGES_MAX
- *            ranges
+ *            is at its limit; EINTR a signal came while waiting for a purge;
+ *            E2BIG more than PASHM_RANGES_MAX ranges
  *   UNPIN    EPERM as PIN; ERANGE the range was not pinned; E2BIG as PIN
  *   WAIT     EINTR a signal came while waiting
  *   PURGE    EACCES this descriptor may not write; EINTR a signal came: what
  *            was purged until then is purged
- *   PROT     EINVAL adds a bit that was taken away before; EACCES the whole
- *            region meant, and this descriptor may not write
+ *   PROT     EINVAL adds a bit that was taken away before; EPERM as PIN; EACCES
+ *            the whole region meant, and this descriptor may not write
  *   RESHAPE  EPERM as PIN; EACCES this descriptor may not write; EBUSY pinned
  *            by another client, or (FREE) more than once by the caller; EAGAIN
  *            as PIN; EINTR a signal came, nothing has changed; ERANGE an extent
@@ -96,6 +100,7 @@ struct pashm_query {
 };
 
 #define PASHM_FEATURE_MEMCG	(1ULL << 0)	/* reclaim is cgroup-aware */
+#define PASHM_FEATURE_POLL	(1ULL << 1)	/* poll and read tell of purges */
 
 /**
  * struct pashm_create - make a region (device only)
@@ -123,6 +128,20 @@ struct pashm_create {
  * change geometry by cmpxchg on the state words without asking the kernel.
  */
 #define PASHM_CREATE_SOLE	(1U << 0)
+/* Bit 1 is left to the library, whose flags are these and one of its own */
+/*
+ * Unpinned memory that is gone must not be touched: a fault raises SIGBUS if its
+ * page belongs to an extent that no client has pinned and is not there, because
+ * it was taken or never written. What is swapped out is there. A system call
+ * that is given such memory fails with EFAULT, or stops short of it.
+ */
+#define PASHM_CREATE_STRICT	(1U << 2)
+/*
+ * Implies STRICT. For debugging: so does a fault on a page that is there. One
+ * that is mapped does not fault; so after the last unpin clients drop their
+ * mappings of it, by MADV_DONTNEED, which in a shared mapping loses no data.
+ */
+#define PASHM_CREATE_STRICT_UNPINNED	(1U << 3)
 
 /**
  * struct pashm_attach - a new client of the region behind this descriptor

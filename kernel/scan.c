@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The choice of victims: moves the clock hand of a listing over the state words
+ * until enough is freed, rounded up to the extent. What it looks at is bounded by
+ * a budget.
+ *
+ * Nothing here waits for a lock that an allocating task may hold. Reclaimers do
+ * not come back empty-handed because of each other: each takes the extents that
+ * its own step of the hand has passed, and one that finds only what others are
+ * taking waits, once and for a bounded time, until one of them has freed it. A
+ * client cannot make it wait: only other reclaimers count.
+ */
+#include <linux/atomic.h>
+#include <linux/mm.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+
+#include "client.h"
+#include "compat.h"
+#include "listing.h"
+#include "purge.h"
+#include "region.h"
+#include "scan.h"
+#include "short.h"
+
+/*
+ * A head costs 1 of the budget, more with many clients, since each is asked; so
+ * does the census of an extent, by its pages.
+ */
+#define PASHM_SCAN_CLIENTS	16U
+#define PASHM_SCAN_CENSUS	64UL
+/* Laps in one call, enough for age_min to fall from its limit to 0 */
+#define PASHM_SCAN_LAPS		8
+
+bool pashm_scan_wants(const struct pashm_scan *scan)
+{
+	if (scan->over || fatal_signal_pending(current))
+		return false;
+	return scan->freed < scan->asked ||
+	       (scan->taken < scan->lack && pashm_node_lack(scan->nid));
+}
+
+/*
+ * Take the extent under the listing's hand and move the hand past it. Returns
+ * its head, with its word in @state; or, with @state 0, the region's size if
+ * the hand has come round, or any other value if the budget ran out.
+ */
+static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
+				     unsigned long *budget)
+{
+	struct pashm_region *region = listing->region;
+	long hand = atomic_long_read(&listing->hand);
+
+	while (*budget) {
+		unsigned long head, next;
+
+		head = pashm_region_next_head(region, hand, region->pages,
+					      state, budget);
+		if (*state)
+			next = head + max(1UL, pashm_extent_length(region, head,
+								   *state));
+		else
+			next = head < region->pages ? head : 0;
+		if (atomic_long_try_cmpxchg(&listing->hand, &hand, next))
+			return head;
+		/* Another reclaimer was here: go on from where it has got to */
+		if (*budget)
+			(*budget)--;
+	}
+	*state = 0;
+	return 0;
+}
+
+/*
+ * How long must this extent have been unused to be a victim? Not longer than the
+ * region's clock has been running: laps in search of that would be for nothing.
+ */
+static unsigned int pashm_age_wanted(struct pashm_listing *listing, u64 state,
+				     const struct pashm_notes *notes)
+{
+	u32 ticks = READ_ONCE(listing->region->header->epoch) -
+		    pashm_epoch_next(0);
+	u32 age = min(READ_ONCE(listing->age_min), ticks);
+
+	if (!age)
+		return 0;
+	return age * (1 + pashm_state_priority(state)) /
+	       (1 + PASHM_PRIORITY_DEFAULT) + notes->frequency;
+}
+
+static void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost)
+{
+	scan->budget -= min(scan->budget, cost);
+}
+
+/* Which pages help */
+static struct pashm_census pashm_scan_wanted(struct pashm_listing *listing,
+					     const struct pashm_scan *scan)
+{
+	return (struct pashm_census){
+		.memcg = READ_ONCE(listing->memcg),
+		.nid = scan->anywhere ? NUMA_NO_NODE : READ_ONCE(listing->nid),
+	};
+}
+
+/*
+ * May the extent help the listing's memcg? Normally a look at its first page
+ * tells. When everything is wanted, it is worth counting: the first page may be
+ * another memcg's or on another node, and all the rest ours; and what is swapped out is in the way
+ * of what could be.
+ */
+static bool pashm_scan_matches(struct pashm_listing *listing,
+			       unsigned long head, unsigned long length,
+			       struct pashm_scan *scan)
+{
+	struct pashm_census census = pashm_scan_wanted(listing, scan);
+	bool all = !READ_ONCE(listing->age_min);
+
+	switch (pashm_sample_take(listing->region, head, length, &census)) {
+	case PASHM_SAMPLE_OURS:
+		return true;
+	case PASHM_SAMPLE_NONE:
+		return false;
+	case PASHM_SAMPLE_SWAPPED:
+		return all && pashm_swap_is_full();
+	case PASHM_SAMPLE_OTHERS:
+		if (!all)
+			return false;
+		break;
+	case PASHM_SAMPLE_UNKNOWN:
+		break;
+	}
+	pashm_census_take(listing->region, head, length, &census);
+	pashm_scan_spend(scan, census.entries / PASHM_SCAN_CENSUS);
+	return census.matching ||
+	       (all && !census.resident && pashm_swap_is_full());
+}
+
+static void pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
+			     u64 state, struct pashm_scan *scan)
+{
+	struct pashm_region *region = listing->region;
+	struct pashm_census census = pashm_scan_wanted(listing, scan);
+	int ret;
+
+	ret = pashm_purge_extent(region, head, state, PASHM_PURGER_RECLAIM,
+				 &census);
+	pashm_scan_spend(scan, census.entries / PASHM_SCAN_CENSUS);
+	if (ret) {
+		scan->met |= ret == -EAGAIN;
+		/* Not again for each extent: the allocator can look elsewhere */
+		if (ret == -ETIMEDOUT)
+			scan->over = true;
+		return;
+	}
+	scan->freed += census.matching;
+	scan->taken += census.resident;
+	scan->budget += PASHM_SCAN_PER_PAGE * census.resident;
+	atomic_long_sub(census.matching, &listing->charged);
+	atomic_long_add(pashm_extent_length(region, head, state),
+			&listing->lap_purged);
+	/* Others' pages are no help to the one that asks */
+	pashm_account_reclaimed(census.matching);
+}
+
+/* PURGING: in flight, or else forged, and then for the next lap if it goes */
+static void pashm_scan_claimed(struct pashm_listing *listing,
+			       unsigned long head, unsigned long length,
+			       struct pashm_scan *scan)
+{
+	int ret = pashm_purge_unclaim(listing->region, head);
+
+	scan->met |= ret == -EAGAIN;
+	if (ret == -EBUSY)
+		atomic_long_add(length, &listing->lap_pinned);
+}
+
+static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
+			      u64 state, struct pashm_scan *scan)
+{
+	struct pashm_region *region = listing->region;
+	unsigned long length = pashm_extent_length(region, head, state);
+	struct pashm_notes notes;
+
+	if (!length || !pashm_scan_matches(listing, head, length, scan))
+		return;
+	if (pashm_state_purging(state)) {
+		pashm_scan_claimed(listing, head, length, scan);
+		return;
+	}
+	pashm_scan_spend(scan,
+			 READ_ONCE(region->nr_clients) / PASHM_SCAN_CLIENTS);
+	notes = pashm_clients_notes(region, head);
+	if (notes.pinned) {
+		atomic_long_add(length, &listing->lap_pinned);
+		return;
+	}
+	atomic_long_add(length, &listing->lap_free);
+	if (notes.age >= pashm_age_wanted(listing, state, &notes))
+		pashm_scan_purge(listing, head, state, scan);
+}
+
+static void pashm_scan_laps(struct pashm_listing *listing,
+			    struct pashm_scan *scan)
+{
+	bool all = !READ_ONCE(listing->age_min);
+	int laps = 0;
+
+	while (pashm_scan_wants(scan)) {
+		unsigned long head;
+		u64 state;
+
+		if (!scan->budget)
+			return;
+		head = pashm_hand_take(listing, &state, &scan->budget);
+		if (state) {
+			pashm_scan_extent(listing, head, state, scan);
+			cond_resched();
+			continue;
+		}
+		if (head < listing->region->pages)
+			continue;
+		/*
+		 * The first lap of a call began somewhere in the middle; a
+		 * second one that took whatever was unpinned leaves nothing.
+		 */
+		pashm_listing_lap(listing, all);
+		pashm_scan_spend(scan, 1);
+		if (++laps >= PASHM_SCAN_LAPS || (all && laps > 1))
+			return;
+		all = !READ_ONCE(listing->age_min);
+	}
+}
+
+/*
+ * Wait for the reclaimers that are at what is left, if there are any. Once in a
+ * call, and neither kswapd, which comes again in any case, nor who is about to die.
+ */
+static void pashm_scan_wait(struct pashm_region *region,
+			    struct pashm_scan *scan, long before)
+{
+	if (!scan->waited && !scan->over && !current_is_kswapd() &&
+	    !fatal_signal_pending(current) &&
+	    atomic_long_read(&region->reclaimed) == before) {
+		scan->waited = true;
+		pashm_slot_wait_purge(&region->slots, &region->reclaimed,
+				      before,
+				      &region->inode->i_mapping->nrpages);
+	}
+	if (atomic_long_read(&region->reclaimed) != before)
+		scan->helped = true;
+}
+
+void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan)
+{
+	struct pashm_region *region = listing->region;
+	long before = atomic_long_read(&region->reclaimed);
+
+	scan->met = false;
+	if (xa_empty(&region->states.pages))
+		pashm_scan_spend(scan, 1);
+	else
+		pashm_scan_laps(listing, scan);
+	if (!scan->freed && scan->budget && scan->met)
+		pashm_scan_wait(region, scan, before);
+}
+
+/* Of one region, for whatever memcg. The caller has entered the listings */
+void pashm_scan_region(struct pashm_region *region, struct pashm_scan *scan)
+{
+	struct pashm_listing *listing;
+
+	list_for_each_entry_rcu(listing, &region->listings, region_link, true) {
+		if (!pashm_scan_wants(scan))
+			return;
+		pashm_scan_listing(listing, scan);
+		cond_resched();
+	}
+}

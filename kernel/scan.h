@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef PASHM_SCAN_H
+#define PASHM_SCAN_H
+
+#include <linux/types.h>
+
+struct pashm_listing;
+struct pashm_region;
+
+/* What one call may look at: a base, and so much for each page asked for */
+#define PASHM_SCAN_BASE		4096UL
+#define PASHM_SCAN_PER_PAGE	16UL
+
+/**
+ * struct pashm_scan - one call for memory
+ * @nid:       node that is short of memory
+ * @anywhere:  no: a memcg is, and memory on any node will do
+ * @asked:     pages to free
+ * @lack:      pages to free so that the node gets over its lowest watermark
+ * @freed:     pages freed that help: of the asking memcg, on that node
+ * @taken:     all pages freed
+ * @budget:    what is left to look at
+ * @met:       an extent was in flight
+ * @helped:    other reclaimers have freed memory meanwhile
+ * @waited:    for others, as long as one call may
+ * @over:      others have kept all slots for too long
+ */
+struct pashm_scan {
+	int nid;
+	bool anywhere;
+	unsigned long asked;
+	unsigned long lack;
+	unsigned long freed;
+	unsigned long taken;
+	unsigned long budget;
+	bool met;
+	bool helped;
+	bool waited;
+	bool over;
+};
+
+bool pashm_scan_wants(const struct pashm_scan *scan);
+void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan);
+void pashm_scan_region(struct pashm_region *region, struct pashm_scan *scan);
+
+#endif /* PASHM_SCAN_H */
