@@ -15,7 +15,10 @@
 
 #define PASHM_API __attribute__((visibility("default")))
 
-#define PASHM_REGION_FLAGS	(PASHM_REGION_SOLE | PASHM_REGION_NO_THREAD)
+#define PASHM_STRICT_FLAGS \
+	(PASHM_REGION_STRICT | PASHM_REGION_STRICT_UNPINNED)
+#define PASHM_REGION_FLAGS \
+	(PASHM_REGION_SOLE | PASHM_REGION_NO_THREAD | PASHM_STRICT_FLAGS)
 
 /**
  * struct backend_reshape - a change of geometry
@@ -87,7 +90,8 @@ extern const struct backend_ops pashm_backend_memfd;
  * @ops:      constant
  * @fd:       the ticket that pashm_region_fd() hands out; constant
  * @length:   bytes; constant
- * @writable: the state words may be written by this client; constant
+ * @writable: the state words may be written by this client; any thread may take
+ *            that back, see pashm_writable()
  * @map_lock: guards the first mapping; taken with nothing else held
  * @map_prot: what the data was mapped with; under @map_lock
  * @next:     registry's list; under the registry's lock
@@ -122,6 +126,12 @@ struct pashm_region {
 int pashm_extent_make(struct pashm_region *region, uint32_t page,
 		      uint32_t pages, uint32_t priority,
 		      struct pashm_handle *handle);
+
+/* A hint that an operation is in vain; relaxed, as nothing depends on it */
+static inline bool pashm_writable(const struct pashm_region *region)
+{
+	return __atomic_load_n(&region->writable, __ATOMIC_RELAXED);
+}
 
 /* The extent is not what was used often: a racing pin's note may get lost */
 static inline void pashm_note_forget(uint32_t *pin)

@@ -108,13 +108,13 @@ static int dev_open(int fd, uint32_t flags, struct pashm_region **region)
 	base->fd = fd;
 	base->ops = &pashm_backend_dev;
 	base->view.page_shift = (uint32_t)__builtin_ctzll(page_size);
-	base->view.flags = flags;
 	pthread_mutex_init(&base->map_lock, NULL);
 	ret = dev_ioctl(fd, PASHM_IOC_INFO, &info);
 	if (ret)
 		goto close;
 	base->length = info.length;
 	base->writable = info.prot & PROT_WRITE;
+	base->view.flags = flags | (info.region_flags & PASHM_STRICT_FLAGS);
 	base->view.pages = info.length >> base->view.page_shift;
 	ret = tables_map(base);
 	if (!ret)
@@ -128,8 +128,11 @@ close:
 	return ret;
 }
 
-/* -EPROTO if it speaks another version, -EINVAL if it is not pashm at all */
-static int version_check(int fd)
+/*
+ * -EPROTO if it speaks another version, -EINVAL if it is not pashm at all,
+ * -EOPNOTSUPP if it does not know @flags of a region
+ */
+static int version_check(int fd, uint32_t flags)
 {
 	struct pashm_query query = { .size = sizeof(query) };
 	int ret = dev_ioctl(fd, PASHM_IOC_QUERY, &query);
@@ -139,7 +142,7 @@ static int version_check(int fd)
 	if (query.abi_version != PASHM_ABI_VERSION ||
 	    query.protocol != PASHM_PROTOCOL_VERSION)
 		return -EPROTO;
-	return 0;
+	return flags & ~query.create_flags ? -EOPNOTSUPP : 0;
 }
 
 static int dev_create(const struct pashm_region_params *params,
@@ -147,7 +150,7 @@ static int dev_create(const struct pashm_region_params *params,
 {
 	struct pashm_create create = {
 		.size = sizeof(create),
-		.flags = params->flags & PASHM_REGION_SOLE,
+		.flags = params->flags & ~PASHM_REGION_NO_THREAD,
 		.length = params->length,
 	};
 	int device, ret;
@@ -157,7 +160,7 @@ static int dev_create(const struct pashm_region_params *params,
 	device = open(PASHM_DEVICE, O_RDWR | O_CLOEXEC);
 	if (device < 0)
 		return -errno;
-	ret = version_check(device);
+	ret = version_check(device, create.flags);
 	if (!ret)
 		ret = dev_ioctl(device, PASHM_IOC_CREATE, &create);
 	close(device);
@@ -169,7 +172,7 @@ static int dev_import(int fd, struct pashm_region **region)
 	struct pashm_attach attach = { .size = sizeof(attach) };
 	int ret;
 
-	ret = version_check(fd);
+	ret = version_check(fd, 0);
 	if (ret)
 		return ret;
 	ret = dev_ioctl(fd, PASHM_IOC_ATTACH, &attach);

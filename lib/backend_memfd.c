@@ -241,9 +241,13 @@ static int memfd_create_region(const struct pashm_region_params *params,
 			       struct pashm_region **region)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-	struct memfd_region *m = memfd_alloc();
+	struct memfd_region *m;
 	int ret;
 
+	/* A page that is punched out comes back as zeros, whoever touches it */
+	if (params->flags & PASHM_STRICT_FLAGS)
+		return -EOPNOTSUPP;
+	m = memfd_alloc();
 	if (!m)
 		return -ENOMEM;
 	pashm_memfd_layout(&m->layout, params->length / page_size,

@@ -10,10 +10,15 @@
 #define SEARCH_SHARE	4
 #define SEARCH_LEAST	64
 
+/*
+ * acquire: what these purges took is found by a search that begins afterwards.
+ * Pairs with the release in pashm_publish() of the module, and in account() of
+ * the fallback.
+ */
 static uint64_t purges_now(const struct pashm_cache *cache)
 {
 	return __atomic_load_n(&cache->region->view.header->purges,
-			       __ATOMIC_RELAXED);
+			       __ATOMIC_ACQUIRE);
 }
 
 /*

@@ -246,7 +246,7 @@ int pashm_extent_make(struct pashm_region *region, uint32_t page,
 	if (page >= view->pages || pages == 0 || pages > view->pages - page ||
 	    pages > PASHM_EXTENT_PAGES_MAX || priority > PASHM_PRIORITY_MAX)
 		return -EINVAL;
-	if (!region->writable)
+	if (!pashm_writable(region))
 		return -EACCES;
 	if (view->flags & PASHM_REGION_SOLE && pages <= SOLE_PAGES_MAX)
 		before = border_before(view, page);
@@ -295,10 +295,12 @@ PASHM_API int pashm_extent_destroy(struct pashm_region *region, uint32_t page,
 	/* Another client may have written anything there */
 	if (reshape.pages == 0 || reshape.pages > view->pages - page)
 		return -EINVAL;
-	if (!region->writable)
+	if (!pashm_writable(region))
 		return -EACCES;
 	count = pashm_pin_count(__atomic_load_n(&view->pins[page],
 						__ATOMIC_RELAXED));
+	if (count >= COUNT_MOST)
+		return -EAGAIN;
 	if (count != 1)
 		return count ? -EBUSY : -ERANGE;
 	if (view->flags & PASHM_REGION_SOLE && !reshape.discard)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The slow half of a pin: a purge is in flight, or the contents are not those
- * that the handle knows.
+ * that the handle knows. And that of an unpin: so that a touch without a pin
+ * faults, the mapping must go.
  */
+#define _GNU_SOURCE
+#include <sys/mman.h>
 #include "backend.h"
 
 /*
@@ -51,5 +54,41 @@ PASHM_API int pashm_pin_slow(struct pashm_region *region,
 		pashm_count_lower_release(pin);
 		break;
 	}
+	return 0;
+}
+
+/* The mapping is shared: its page tables are emptied, and nothing is lost */
+static void mapping_drop(const struct pashm_view *view, uint32_t page,
+			 uint32_t pages)
+{
+	int saved = errno;
+
+	if (view->data && pages <= view->pages - page)
+		madvise(view->data + ((uint64_t)page << view->page_shift),
+			(size_t)pages << view->page_shift, MADV_DONTNEED);
+	errno = saved;
+}
+
+/*
+ * The length is read while the pin keeps it what it is. The mapping goes when the
+ * count is down, or a sibling's touch could bring it back unnoticed; a sibling
+ * that pins meanwhile finds its pages by a fault.
+ */
+PASHM_API int pashm_unpin_slow(struct pashm_region *region, uint32_t page)
+{
+	const struct pashm_view *view = &region->view;
+	uint32_t *pin = &view->pins[page];
+	uint32_t pages, before;
+
+	pages = pashm_state_length(__atomic_load_n(&view->states[page],
+						   __ATOMIC_RELAXED));
+	pashm_note_recency(pin, view->header);
+	before = pashm_count_lower_release(pin);
+	if (pashm_count_underflows(before)) {
+		__atomic_fetch_add(pin, PASHM_PIN_COUNT_ONE, __ATOMIC_RELAXED);
+		return -ERANGE;
+	}
+	if (before == 1)
+		mapping_drop(view, page, pages);
 	return 0;
 }

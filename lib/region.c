@@ -15,7 +15,12 @@
 #include "registry.h"
 
 _Static_assert(PASHM_REGION_NAME_MAX == PASHM_NAME_MAX, "name sizes differ");
-_Static_assert(PASHM_REGION_SOLE == PASHM_CREATE_SOLE, "flags are passed on");
+_Static_assert(PASHM_REGION_SOLE == PASHM_CREATE_SOLE &&
+	       PASHM_REGION_STRICT == PASHM_CREATE_STRICT &&
+	       PASHM_REGION_STRICT_UNPINNED == PASHM_CREATE_STRICT_UNPINNED,
+	       "flags are passed on");
+_Static_assert(PASHM_VIEW_DROPS == PASHM_REGION_STRICT_UNPINNED,
+	       "a view's flags are those of its region");
 
 PASHM_API const char *pashm_version(void)
 {
@@ -125,6 +130,8 @@ PASHM_API int pashm_region_map(struct pashm_region *region, int prot,
 
 	if (!(prot & PROT_READ) || prot & ~(PROT_READ | PROT_WRITE))
 		return -EINVAL;
+	if (region->forked)
+		return -EBADF;
 	pthread_mutex_lock(&region->map_lock);
 	if (!region->view.data) {
 		ret = region->ops->map(region, prot, &address);
@@ -161,7 +168,9 @@ PASHM_API int pashm_region_purge(struct pashm_region *region, uint64_t *freed)
 {
 	uint64_t ignored;
 
-	if (!region->writable)
+	if (region->forked)
+		return -EBADF;
+	if (!pashm_writable(region))
 		return -EACCES;
 	return region->ops->purge(region, freed ? freed : &ignored);
 }
@@ -170,13 +179,22 @@ PASHM_API int pashm_region_info(struct pashm_region *region,
 				struct pashm_region_info *info)
 {
 	memset(info, 0, sizeof(*info));
+	if (region->forked)
+		return -EBADF;
 	info->backend = region->ops->id;
 	return region->ops->info(region, info);
 }
 
 PASHM_API int pashm_region_protect(struct pashm_region *region, int prot)
 {
+	int ret;
+
 	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
 		return -EINVAL;
-	return region->ops->protect(region, prot);
+	if (region->forked)
+		return -EBADF;
+	ret = region->ops->protect(region, prot);
+	if (!ret && !(prot & PROT_WRITE))
+		__atomic_store_n(&region->writable, false, __ATOMIC_RELAXED);
+	return ret;
 }

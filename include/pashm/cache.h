@@ -33,7 +33,7 @@ struct pashm_cache_entry;
  *            memory it has is settled by pressure
  * @name:     of the region, shown in /proc/PID/maps; NULL for none. Copied
  * @backend:  enum pashm_backend
- * @flags:    PASHM_REGION_NO_THREAD or 0
+ * @flags:    PASHM_REGION_*, or 0; PASHM_REGION_SOLE is implied
  *
  * Members not named in an initialiser are zero, and zero means the default.
  */
@@ -79,6 +79,9 @@ struct pashm_cache_stats {
  * @params: what to make; read once. NULL for all defaults
  * @cache:  set on success; the caller frees it with pashm_cache_destroy()
  *
+ * Its region is made with PASHM_REGION_SOLE: no other process can import it.
+ * Without the module none can purge it, either, as pashmctl does.
+ *
  * Heap: an entry needs 72 bytes and its key, 52 in the allocator, and 8 to 16
  * in the hash table, purged or not. Puts look for purged entries now and then,
  * so that entries without a value do not pile up; there are never more entries
@@ -87,7 +90,7 @@ struct pashm_cache_stats {
  * Not inherited over fork: in a child all functions fail with -EINVAL, the
  * counters are 0, and only pashm_cache_destroy() makes sense.
  *
- * Returns 0, or -EINVAL (flags), or as pashm_region_create().
+ * Returns 0, or as pashm_region_create().
  * Since: 0.1
  */
 int pashm_cache_create(const struct pashm_cache_params *params,

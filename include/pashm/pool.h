@@ -87,8 +87,8 @@ void pashm_pool_destroy(struct pashm_pool *pool);
  *   -EINVAL  size 0, priority too high, unknown flag, in a child
  *   -EFBIG   more than PASHM_EXTENT_PAGES_MAX pages
  *   -ENOSPC  no run of pages is long enough: free something
- *   -EBUSY   somebody has pinned free pages by a stale handle; -EAGAIN the
- *            same, and just now: try again
+ *   -EBUSY   somebody has pinned free pages by a stale handle; -EAGAIN so
+ *            often that the count is full
  *   -ERANGE  another client has made extents in the pool's region
  *   -EACCES  writing was given up by pashm_region_protect()
  *   -ENOMEM, -EINTR, -ETIMEDOUT (memfd)

@@ -12,7 +12,7 @@
  *
  * A child of fork() shares the data that was mapped, but is not a client: there
  * the region can be closed, or imported again from its descriptor, and all else
- * fails (pins with -EINVAL).
+ * fails: pins and extents with -EINVAL, the rest with -EBADF.
  */
 #ifndef PASHM_REGION_H
 #define PASHM_REGION_H
@@ -28,7 +28,8 @@ extern "C" {
 /**
  * enum pashm_backend - who takes memory back
  * @PASHM_BACKEND_AUTO:   the module if /dev/pashm can be opened, else memfd;
- *                        the environment's PASHM_BACKEND=module|memfd overrides
+ *                        the environment's PASHM_BACKEND=module|memfd overrides.
+ *                        Any other value is an error (EINVAL); empty is none
  * @PASHM_BACKEND_MODULE: the kernel module
  * @PASHM_BACKEND_MEMFD:  a thread of this library, driven by memory pressure
  */
@@ -42,6 +43,19 @@ enum pashm_backend {
 #define PASHM_REGION_SOLE	(1U << 0)
 /* memfd only: no reclaimer thread; the program calls pashm_region_purge() */
 #define PASHM_REGION_NO_THREAD	(1U << 1)
+/*
+ * Module only: who touches memory that was purged, or never written, and that no
+ * client has pinned, gets SIGBUS instead of zeros; a system call that is given
+ * such memory fails with EFAULT. Memory of no extent is not concerned. Without
+ * the module nobody sees the touch, so creating such a region fails. Since: 0.1
+ */
+#define PASHM_REGION_STRICT	(1U << 2)
+/*
+ * Implies PASHM_REGION_STRICT. For debugging: so does who touches any memory that
+ * is not pinned. For that the last unpin of a client drops its mapping of the
+ * extent, by a system call; what another process has mapped stays. Since: 0.1
+ */
+#define PASHM_REGION_STRICT_UNPINNED	(1U << 3)
 
 #define PASHM_REGION_NAME_MAX	64	/* with its NUL */
 
@@ -90,14 +104,16 @@ struct pashm_region_info {
  * @region: set on success; the caller closes it with pashm_region_close()
  *
  * Returns 0, or
- *   -EINVAL        length 0, unknown flag or backend
+ *   -EINVAL        length 0, unknown flag or backend, also in PASHM_BACKEND
  *   -EFBIG         length beyond what the backend can hold, or (memfd) beyond
  *                  RLIMIT_FSIZE
  *   -ENAMETOOLONG  name longer than PASHM_REGION_NAME_MAX - 1
  *   -ENOENT, -EACCES, -EPERM  backend MODULE asked for and not available
  *   -EPROTO        backend MODULE asked for, and the module is of a version that
  *                  this library does not know
- *   -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread)
+ *   -EOPNOTSUPP    a flag that the backend cannot do: PASHM_REGION_STRICT with
+ *                  memfd, also by AUTO, or with a module that is too old
+ *   -EMFILE, -ENFILE, -ENOMEM, -ENOSPC (memfd), -EAGAIN (no thread)
  * Thread-safe. Since: 0.1
  */
 int pashm_region_create(const struct pashm_region_params *params,
@@ -142,7 +158,7 @@ void pashm_region_close(struct pashm_region *region);
  * the same protection. Length: the region's length.
  *
  * Returns 0, or -EINVAL (not readable, or another bit), -EACCES, -EPERM
- * (protection mask), -EBUSY (mapped with another protection), -ENOMEM.
+ * (module: its protection mask), -EBUSY (mapped with another protection), -ENOMEM.
  * Thread-safe. Since: 0.1
  */
 int pashm_region_map(struct pashm_region *region, int prot, void **data);
@@ -238,8 +254,9 @@ int pashm_region_info(struct pashm_region *region,
  * @prot:   PROT_* bits that stay
  *
  * Later mappings obey, and clients that import from this one's descriptor.
- * Returns 0, -EINVAL (adds a bit), -EOPNOTSUPP (memfd: a memfd can only be made
- * read-only for everybody by its seals). Since: 0.1
+ * Returns 0, -EINVAL (adds a bit), -EBADF (inherited over fork), -EOPNOTSUPP
+ * (memfd: a memfd can only be made read-only for everybody by its seals).
+ * Since: 0.1
  */
 int pashm_region_protect(struct pashm_region *region, int prot);
 

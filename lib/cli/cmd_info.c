@@ -279,8 +279,9 @@ static int show(const struct command *self, struct view *view,
 	else
 		print_table(view);
 	if (view->survey.unreadable && !view->json)
-		message_hint("processes that may not be looked at: %u (run as root)",
-			     view->survey.unreadable);
+		message_hint("processes that may not be looked at: %u%s",
+			     view->survey.unreadable,
+			     survey_unreadable_advice());
 	survey_free(&view->survey);
 	return STATUS_OK;
 }

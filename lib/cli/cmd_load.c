@@ -268,7 +268,7 @@ const struct command command_load = {
 	.help =
 "  --file PATH.ko   this file, as insmod does; by default the module pashm of the\n"
 "                   running kernel with all that it needs, as modprobe does\n"
-"  PARAMETER=VALUE  for the module; modinfo -p lists its parameters\n"
+"  PARAMETER=VALUE  for the module, which has none so far: see modinfo -p\n"
 "\n"
 "Waits until /dev/pashm can be used. That it was loaded before is no error. Takes\n"
 "CAP_SYS_MODULE, so mostly root.\n",

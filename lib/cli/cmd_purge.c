@@ -30,7 +30,7 @@ static void explain(const struct use *use, int error)
 		break;
 	case EPERM:
 		message_hint("the region is for its process alone (SOLE), and it runs without the module:");
-		message_hint("only the process itself can purge it");
+		message_hint("only the process itself can purge it, with pashm_region_purge()");
 		break;
 	case ETIMEDOUT:
 		message_hint("a process that purges it is stopped or very slow; see: pashmctl info %d/%d",
@@ -179,6 +179,7 @@ const struct command command_purge = {
 "\n"
 "What is pinned stays. The owners find out when they pin the next time, as after\n"
 "memory pressure. Takes the right to trace the process, mostly that of root.\n"
+"The library's caches can be purged only where they use the module.\n"
 "PID/FD as shown by: pashmctl info PID\n",
 	.run = run,
 };

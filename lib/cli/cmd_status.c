@@ -156,8 +156,8 @@ static void print_totals(const struct totals *totals, bool exact)
 		printf("            regions without figures: %u\n",
 		       totals->obscure);
 	if (totals->unreadable)
-		printf("            processes that may not be looked at: %u (run as root)\n",
-		       totals->unreadable);
+		printf("            processes that may not be looked at: %u%s\n",
+		       totals->unreadable, survey_unreadable_advice());
 }
 
 static void print_sources(const struct psi_source *sources)

@@ -90,8 +90,8 @@ static void explain_use(void)
 	if (shown)
 		message_hint("end these processes, or let them close their regions; then try again");
 	if (survey.unreadable)
-		message_hint("processes that may not be looked at: %u (run as root)",
-			     survey.unreadable);
+		message_hint("processes that may not be looked at: %u%s",
+			     survey.unreadable, survey_unreadable_advice());
 	else if (!shown)
 		message_hint("no process here shows it: a descriptor is on its way through a socket,\n"
 			     "  or belongs to a process in another pid namespace");

@@ -115,13 +115,19 @@ void device_explain(const struct device *device)
 
 char *device_features(uint64_t features)
 {
-	uint64_t unknown = features & ~PASHM_FEATURE_MEMCG;
-	const char *memcg = features & PASHM_FEATURE_MEMCG ? "memcg" : "";
+	uint64_t unknown = features & ~(PASHM_FEATURE_MEMCG | PASHM_FEATURE_POLL);
+	const char *memcg = features & PASHM_FEATURE_MEMCG ? " memcg" : "";
+	const char *poll = features & PASHM_FEATURE_POLL ? " poll" : "";
+	char *all;
 
 	if (!features)
 		return text_format("none");
-	if (!unknown)
-		return text_format("%s", memcg);
-	return text_format("%s%s0x%llx", memcg, *memcg ? " " : "",
-			   (unsigned long long)unknown);
+	if (unknown)
+		all = text_format("%s%s 0x%llx", memcg, poll,
+				  (unsigned long long)unknown);
+	else
+		all = text_format("%s%s", memcg, poll);
+	/* Without the space that each begins with */
+	memmove(all, all + 1, strlen(all));
+	return all;
 }

@@ -346,6 +346,11 @@ void survey_free(struct survey *survey)
 	*survey = (struct survey){ 0 };
 }
 
+const char *survey_unreadable_advice(void)
+{
+	return geteuid() != 0 ? " (run as root)" : "";
+}
+
 void survey_name(pid_t pid, char name[SURVEY_NAME_MAX])
 {
 	char path[64];

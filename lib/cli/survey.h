@@ -79,6 +79,9 @@ unsigned int survey_processes(const struct survey *survey, size_t first,
 
 void survey_free(struct survey *survey);
 
+/* Advice for the reader of @unreadable: " (run as root)", or "" if it is no use */
+const char *survey_unreadable_advice(void);
+
 /* What a descriptor leads to, cut off at @size. Returns 0 or a negative errno */
 int survey_link(pid_t pid, int fd, char *link, size_t size);
 

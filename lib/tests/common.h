@@ -175,4 +175,20 @@ static inline int child_status(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
+/* In a child of fork: all but closing and importing fails */
+static inline bool region_is_refused(struct pashm_region *region)
+{
+	struct pashm_region_info info;
+	struct pashm_handle handle;
+	uint64_t freed;
+
+	return pashm_region_map(region, PROT_READ, NULL) == -EBADF &&
+	       pashm_region_purge(region, &freed) == -EBADF &&
+	       pashm_region_info(region, &info) == -EBADF &&
+	       pashm_region_protect(region, PROT_READ) == -EBADF &&
+	       pashm_extent_create(region, 0, 1, 0, &handle) == -EINVAL &&
+	       pashm_extent_destroy(region, 0, 0) == -EINVAL &&
+	       pashm_unpin(region, 0) == -EINVAL;
+}
+
 #endif /* LIB_TESTS_COMMON_H */

@@ -73,6 +73,10 @@ static void bad_arguments_are_refused(void **test)
 					 &value), -EINVAL);
 	assert_int_equal(pashm_cache_put(*test, "k", 0, "v", 1), -EINVAL);
 	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 0), -EINVAL);
+	assert_int_equal(pashm_cache_reserve(*test, "k", 0, 1, &value),
+			 -EINVAL);
+	assert_int_equal(pashm_cache_reserve(*test, "k", 1, 0, &value),
+			 -EINVAL);
 	assert_int_equal(pashm_cache_remove(*test, "k", 0), -EINVAL);
 	assert_int_equal(pashm_cache_remove(*test, "k", 1), -ENOENT);
 }
@@ -191,6 +195,8 @@ static void what_can_never_fit_evicts_nobody(void **test)
 	assert_int_equal(pashm_cache_reserve(*test, "big", 3,
 					     (PAGES + 1) * page_size(), &value),
 			 -ENOSPC);
+	assert_int_equal(pashm_cache_put(*test, "big", 3, "never read",
+					 (PAGES + 1) * page_size()), -ENOSPC);
 	expect(*test, "k", "v");
 }
 
@@ -315,7 +321,7 @@ static void any_number_of_keys_is_found(void **test)
 {
 	struct pashm_cache_params params = {
 		.length = MANY * page_size(), .backend = PASHM_BACKEND_MEMFD,
-		.flags = PASHM_REGION_NO_THREAD,
+		.flags = PASHM_REGION_NO_THREAD | PASHM_REGION_SOLE,
 	};
 	struct pashm_cache *cache;
 	char key[16];
@@ -355,6 +361,14 @@ static void defaults_are_enough(void **test)
 	unsetenv("PASHM_BACKEND");
 }
 
+static void nobody_imports_the_region(void **test)
+{
+	struct pashm_region *region;
+	int fd = pashm_region_fd(pashm_cache_region(*test));
+
+	assert_int_equal(pashm_region_import(fd, &region), -EPERM);
+}
+
 #define CACHE(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -372,6 +386,7 @@ int main(void)
 		CACHE(values_in_use_cannot_make_room),
 		CACHE(keys_may_be_long_and_contain_anything),
 		CACHE(threads_never_see_a_purged_byte),
+		CACHE(nobody_imports_the_region),
 		cmocka_unit_test(any_number_of_keys_is_found),
 		cmocka_unit_test(defaults_are_enough),
 	};

@@ -254,6 +254,7 @@ static void a_child_cannot_pin_but_can_join(void **test)
 	pid = fork();
 	if (pid == 0) {
 		if (pashm_pin(region, victim, &verdict) != -EINVAL ||
+		    !region_is_refused(region) ||
 		    pashm_region_import(pashm_region_fd(region), &own) ||
 		    pashm_pin(own, victim, &verdict) ||
 		    verdict != PASHM_INTACT)

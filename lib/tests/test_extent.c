@@ -229,8 +229,13 @@ static void an_unpin_of_a_frozen_count_is_none_too_many(void **test)
 {
 	struct pashm_region *region = *test;
 	struct pashm_handle handle = extent_new(region, 8, 4, 'a');
+	enum pashm_verdict verdict;
 
 	count_set(region, 8, PASHM_COUNT_LIMIT + 2);
+	assert_int_equal(pashm_pin(region, handle, &verdict), -EAGAIN);
+	assert_int_equal(pashm_extent_create(region, 8, 4, 3, &handle),
+			 -EAGAIN);
+	assert_int_equal(pashm_extent_destroy(region, 8, 0), -EAGAIN);
 	assert_int_equal(pashm_unpin(region, 8), 0);
 	assert_int_equal(pashm_unpin(region, 8), 0);
 	assert_int_equal(pashm_unpin(region, 8), -ERANGE);
@@ -242,6 +247,19 @@ static void an_unpin_of_a_frozen_count_is_none_too_many(void **test)
 	count_set(region, 8, PASHM_COUNT_LIMIT / 2 - 1);
 	assert_int_equal(pashm_extent_create(region, 8, 4, 3, &handle), 0);
 	assert_int_equal(count_of(region, 8), PASHM_COUNT_LIMIT / 2);
+}
+
+static void what_is_pinned_too_often_is_not_made_anew(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_handle handle = extent_new(region, 8, 4, 'a'), made;
+
+	while (count_of(region, 8) < PASHM_COUNT_LIMIT - 1)
+		assert_int_equal(pin(region, handle), PASHM_INTACT);
+	assert_int_equal(pashm_extent_create(region, 8, 4, 3, &made), -EAGAIN);
+	assert_int_equal(count_of(region, 8), PASHM_COUNT_LIMIT - 1);
+	unpin(region, handle);
+	assert_int_equal(pin(region, handle), PASHM_INTACT);
 }
 
 static void what_is_busy_half_way_ends_nothing(void **test)
@@ -328,6 +346,7 @@ int main(void)
 		BOTH(a_forged_length_is_refused),
 		BOTH(a_forged_purging_does_not_stand_in_the_way),
 		SOLE(an_unpin_of_a_frozen_count_is_none_too_many),
+		BOTH(what_is_pinned_too_often_is_not_made_anew),
 		BOTH(what_is_busy_half_way_ends_nothing),
 		BOTH(a_new_extent_has_not_been_used_often),
 		cmocka_unit_test(a_border_far_away_is_found),

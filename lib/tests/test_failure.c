@@ -38,6 +38,8 @@ WRAP(int, pthread_create, pthread_t *thread, const pthread_attr_t *attr,
  */
 static __thread int countdown = -1;
 static __thread int answer;
+/* No thread can be made */
+static bool is_alone;
 
 static bool fails(void)
 {
@@ -127,8 +129,8 @@ int __wrap_eventfd(unsigned int value, int flags)
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 			  void *(*body)(void *), void *argument)
 {
-	return fails() ? EAGAIN : __real_pthread_create(thread, attr, body,
-							argument);
+	return is_alone || fails() ? EAGAIN :
+	       __real_pthread_create(thread, attr, body, argument);
 }
 
 static unsigned int descriptors(void)
@@ -154,10 +156,14 @@ static unsigned int mappings(void)
 	return count;
 }
 
-/* Returns how often @body failed before it did not */
+/*
+ * Returns how often @body failed before it did not. Now and then something else
+ * than the error itself comes of it, but not always.
+ */
 static int each_fails(int (*body)(void *), void *argument, int error)
 {
 	unsigned int open_before = descriptors(), maps_before = mappings();
+	bool told = false;
 	int ret, calls;
 
 	for (calls = 0; calls < 200; calls++) {
@@ -168,8 +174,10 @@ static int each_fails(int (*body)(void *), void *argument, int error)
 		if (countdown >= 0) {
 			countdown = -1;
 			assert_int_equal(ret, 0);
+			assert_true(told);
 			return calls;
 		}
+		told |= ret == -error;
 		assert_true(ret <= 0 && ret > -134);
 		assert_int_equal(descriptors(), open_before);
 		assert_int_equal(mappings(), maps_before);
@@ -199,6 +207,7 @@ static void a_region_that_cannot_be_made_leaves_nothing(void **test)
 	(void)test;
 	assert_in_range(each_fails(create, &flags, ENOMEM), 10, 60);
 	assert_in_range(each_fails(create, &flags, EMFILE), 10, 60);
+	assert_in_range(each_fails(create, &flags, ENFILE), 10, 60);
 	flags |= PASHM_REGION_SOLE;
 	assert_in_range(each_fails(create, &flags, EINVAL), 10, 60);
 	flags = 0;
@@ -222,9 +231,39 @@ static void a_region_that_cannot_be_imported_leaves_nothing(void **test)
 
 	assert_in_range(each_fails(import, &fd, ENOMEM), 10, 80);
 	assert_in_range(each_fails(import, &fd, EIO), 10, 80);
+	assert_in_range(each_fails(import, &fd, EMFILE), 10, 80);
+	assert_in_range(each_fails(import, &fd, ENFILE), 10, 80);
 	/* Nor any client, for those who come later */
 	assert_int_equal(pashm_region_info(*test, &info), 0);
 	assert_int_equal(info.clients, 1);
+}
+
+static void without_a_thread_there_is_no_region(void **test)
+{
+	uint32_t flags = 0, no_thread = PASHM_REGION_NO_THREAD;
+	int fd = pashm_region_fd(*test);
+
+	is_alone = true;
+	assert_int_equal(create(&flags), -EAGAIN);
+	assert_int_equal(import(&fd), -EAGAIN);
+	assert_int_equal(create(&no_thread), 0);
+	is_alone = false;
+	assert_int_equal(import(&fd), 0);
+}
+
+static int map(void *region)
+{
+	return pashm_region_map(region, PROT_READ, NULL);
+}
+
+static void data_that_cannot_be_mapped_is_mapped_later(void **test)
+{
+	struct pashm_region *other;
+
+	assert_int_equal(pashm_region_import(pashm_region_fd(*test), &other),
+			 0);
+	assert_int_equal(each_fails(map, other, ENOMEM), 1);
+	pashm_region_close(other);
 }
 
 static int pool(void *region)
@@ -251,6 +290,26 @@ static void a_pool_that_cannot_be_made_leaves_nothing(void **test)
 	assert_in_range(each_fails(pool, *test, ENOMEM), 3, 60);
 }
 
+static int alloc(void *pool)
+{
+	struct pashm_pool_info info;
+	struct pashm_handle handle;
+	int ret = pashm_pool_alloc(pool, 1, 3, 0, &handle, NULL);
+
+	pashm_pool_info(pool, &info);
+	assert_int_equal(info.objects, ret ? 0 : 1);
+	return ret;
+}
+
+static void an_object_that_cannot_be_made_leaves_nothing(void **test)
+{
+	struct pashm_pool *pool;
+
+	assert_int_equal(pashm_pool_create(*test, &pool), 0);
+	assert_in_range(each_fails(alloc, pool, ENOMEM), 1, 60);
+	pashm_pool_destroy(pool);
+}
+
 static int cache(void *unused)
 {
 	struct pashm_cache_params params = {
@@ -272,6 +331,38 @@ static void a_cache_that_cannot_be_made_leaves_nothing(void **test)
 {
 	(void)test;
 	assert_in_range(each_fails(cache, NULL, ENOMEM), 40, 120);
+}
+
+static int put(void *cache)
+{
+	return pashm_cache_put(cache, "key", 3, "value", 5);
+}
+
+static int reserve(void *cache)
+{
+	struct pashm_cache_value value;
+	int ret = pashm_cache_reserve(cache, "key", 3, 5, &value);
+
+	return ret ? ret : pashm_cache_abort(cache, &value);
+}
+
+static void a_value_that_cannot_be_stored_leaves_nothing(void **test)
+{
+	struct pashm_cache_params params = {
+		.length = PAGES * page_size(), .name = "test",
+		.backend = PASHM_BACKEND_MEMFD, .flags = PASHM_REGION_NO_THREAD,
+	};
+	struct pashm_cache_value value;
+	struct pashm_cache *cache;
+
+	(void)test;
+	assert_int_equal(pashm_cache_create(&params, &cache), 0);
+	assert_in_range(each_fails(reserve, cache, ENOMEM), 1, 60);
+	assert_int_equal(pashm_cache_get(cache, "key", 3, &value), -ENOENT);
+	assert_in_range(each_fails(put, cache, ENOMEM), 1, 60);
+	assert_int_equal(pashm_cache_get(cache, "key", 3, &value), 0);
+	pashm_cache_release(cache, &value);
+	pashm_cache_destroy(cache);
 }
 
 /* Extents that were there are there, and pins what they were */
@@ -337,8 +428,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_region_that_cannot_be_made_leaves_nothing),
 		SHARED(a_region_that_cannot_be_imported_leaves_nothing),
+		SHARED(without_a_thread_there_is_no_region),
+		SHARED(data_that_cannot_be_mapped_is_mapped_later),
 		BOTH(a_pool_that_cannot_be_made_leaves_nothing),
+		BOTH(an_object_that_cannot_be_made_leaves_nothing),
 		cmocka_unit_test(a_cache_that_cannot_be_made_leaves_nothing),
+		cmocka_unit_test(a_value_that_cannot_be_stored_leaves_nothing),
 		BOTH(an_extent_that_cannot_be_changed_stays),
 		BOTH(what_cannot_be_purged_is_not_lost),
 	};

@@ -2,6 +2,9 @@
 /* Importing what somebody else made, soundly or not, and garbage in tables. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include "common.h"
 
 #define SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
@@ -112,6 +115,30 @@ static void an_empty_file_is_refused(void **test)
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, SEALS), 0);
 	assert_int_equal(import(fd), -EINVAL);
 	close(fd);
+}
+
+/* From here on, the file's mode counts for this process, too */
+static bool privileges_drop(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return !syscall(SYS_capset, &header, none);
+}
+
+static void a_file_that_may_not_be_written_is_refused(void **test)
+{
+	int fd = pashm_region_fd(*test);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!privileges_drop() || import(fd))
+			_exit(2);
+		_exit(fchmod(fd, 0400) || import(fd) != -EACCES);
+	}
+	assert_int_equal(child_status(pid), 0);
 }
 
 static void what_is_not_known_is_refused(void **test)
@@ -265,6 +292,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_could_be_truncated_is_refused),
 		cmocka_unit_test(a_size_that_does_not_fit_is_refused),
 		cmocka_unit_test(an_empty_file_is_refused),
+		SHARED(a_file_that_may_not_be_written_is_refused),
 		cmocka_unit_test(what_is_not_known_is_refused),
 		cmocka_unit_test(impossible_sizes_are_refused),
 		SHARED(a_name_without_an_end_is_cut),

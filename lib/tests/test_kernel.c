@@ -142,12 +142,14 @@ static void descriptors_of_the_programs_are_left_alone(void **test)
 	struct pashm_region_info info;
 	struct flock lock = { .l_type = F_WRLCK, .l_len = 1 };
 	unsigned char bytes[4096];
+	enum pashm_verdict verdict;
 	struct pashm_handle handle;
 	uint64_t freed;
 	size_t i;
 
 	(void)test;
-	unpin(region, extent_new(region, 0, PAGES, 'a'));
+	handle = extent_new(region, 0, PAGES, 'a');
+	unpin(region, handle);
 	mine = memfd_create("mine", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(mine, (off_t)memfd_region(region)->layout.size),
 			 0);
@@ -160,6 +162,12 @@ static void descriptors_of_the_programs_are_left_alone(void **test)
 	assert_int_equal(pashm_region_purge(region, &freed), -EBADF);
 	assert_int_equal(pashm_region_info(region, &info), -EBADF);
 	assert_int_equal(reclaim(region, 1), 0);
+	/* A pin needs them only to wait for a purge */
+	assert_int_equal(pin(region, handle), PASHM_INTACT);
+	unpin(region, handle);
+	region->view.states[0] |= PASHM_STATE_PURGING;
+	assert_int_equal(pashm_pin(region, handle, &verdict), -EBADF);
+	assert_int_equal(count_of(region, 0), 0);
 	assert_int_equal(pashm_extent_create(region, 0, 1, 3, &handle), -EBADF);
 	pashm_region_close(region);
 	assert_int_equal(fcntl(lock_fd, F_OFD_GETLK, &lock), 0);

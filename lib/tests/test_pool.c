@@ -1,42 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The pinning allocator. */
 #include <pthread.h>
-#include "common.h"
-
-struct fixture {
-	struct pashm_region *region;
-	struct pashm_pool *pool;
-};
-
-static int setup(void **test, uint32_t flags)
-{
-	struct fixture *fixture = malloc(sizeof(*fixture));
-
-	fixture->region = region_new(flags);
-	assert_int_equal(pashm_pool_create(fixture->region, &fixture->pool), 0);
-	*test = fixture;
-	return 0;
-}
-
-static int setup_pool_shared(void **test)
-{
-	return setup(test, 0);
-}
-
-static int setup_pool_sole(void **test)
-{
-	return setup(test, PASHM_REGION_SOLE);
-}
-
-static int teardown(void **test)
-{
-	struct fixture *fixture = *test;
-
-	pashm_pool_destroy(fixture->pool);
-	pashm_region_close(fixture->region);
-	free(fixture);
-	return 0;
-}
+#include "pool_fixture.h"
 
 static struct pashm_handle alloc(struct fixture *fixture, uint32_t pages,
 				 int byte)
@@ -50,15 +15,10 @@ static struct pashm_handle alloc(struct fixture *fixture, uint32_t pages,
 	return handle;
 }
 
-static void release(struct fixture *fixture, struct pashm_handle handle)
-{
-	assert_int_equal(pashm_pool_unpin(fixture->pool, handle), 0);
-	assert_int_equal(pashm_pool_free(fixture->pool, handle), 0);
-}
-
 static void bad_requests_are_refused(void **test)
 {
 	struct fixture *f = *test;
+	enum pashm_verdict verdict;
 	struct pashm_handle handle;
 
 	assert_int_equal(pashm_pool_alloc(f->pool, 0, 3, 0, &handle, NULL),
@@ -73,6 +33,11 @@ static void bad_requests_are_refused(void **test)
 					  0, &handle, NULL), -ENOSPC);
 	handle.page = PAGES;
 	assert_int_equal(pashm_pool_free(f->pool, handle), -EINVAL);
+	assert_int_equal(pashm_pool_pin(f->pool, handle, &verdict, NULL),
+			 -EINVAL);
+	assert_int_equal(pashm_pool_unpin(f->pool, handle), -EINVAL);
+	handle.page = 0;
+	assert_int_equal(pashm_pool_unpin(f->pool, handle), -ERANGE);
 }
 
 static void an_object_is_pinned_until_it_is_not(void **test)

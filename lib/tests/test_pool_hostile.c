@@ -1,41 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The pool when calls fail, when words are forged, and in a child. */
-#include "common.h"
-
-struct fixture {
-	struct pashm_region *region;
-	struct pashm_pool *pool;
-};
-
-static int setup(void **test, uint32_t flags)
-{
-	struct fixture *fixture = malloc(sizeof(*fixture));
-
-	fixture->region = region_new(flags);
-	assert_int_equal(pashm_pool_create(fixture->region, &fixture->pool), 0);
-	*test = fixture;
-	return 0;
-}
-
-static int setup_pool_shared(void **test)
-{
-	return setup(test, 0);
-}
-
-static int setup_pool_sole(void **test)
-{
-	return setup(test, PASHM_REGION_SOLE);
-}
-
-static int teardown(void **test)
-{
-	struct fixture *fixture = *test;
-
-	pashm_pool_destroy(fixture->pool);
-	pashm_region_close(fixture->region);
-	free(fixture);
-	return 0;
-}
+#include "pool_fixture.h"
 
 static struct pashm_handle alloc(struct fixture *f, uint32_t pages)
 {
@@ -44,12 +9,6 @@ static struct pashm_handle alloc(struct fixture *f, uint32_t pages)
 	assert_int_equal(pashm_pool_alloc(f->pool, pages * page_size(), 3, 0,
 					  &handle, NULL), 0);
 	return handle;
-}
-
-static void release(struct fixture *f, struct pashm_handle handle)
-{
-	assert_int_equal(pashm_pool_unpin(f->pool, handle), 0);
-	assert_int_equal(pashm_pool_free(f->pool, handle), 0);
 }
 
 static void foreign_pin(struct fixture *f, uint32_t page)
@@ -211,6 +170,177 @@ static void a_stale_handle_has_no_address(void **test)
 	assert_ptr_equal(address, test);
 }
 
+static void an_object_whose_extent_was_ended_is_stale(void **test)
+{
+	struct fixture *f = *test;
+	struct pashm_region *other = region_join(f->region);
+	struct pashm_handle handle = alloc(f, 4);
+
+	assert_int_equal(pashm_pool_unpin(f->pool, handle), 0);
+	assert_int_equal(pin(other, handle), PASHM_INTACT);
+	assert_int_equal(pashm_extent_destroy(other, handle.page, 0), 0);
+	assert_int_equal(pashm_pool_free(f->pool, handle), -ESTALE);
+	pashm_region_close(other);
+}
+
+static void pin_most(struct fixture *f, struct pashm_handle handle)
+{
+	while (count_of(f->region, handle.page) < PASHM_COUNT_LIMIT - 1)
+		assert_int_equal(pin(f->region, handle), PASHM_INTACT);
+}
+
+static void unpin_all(struct fixture *f, struct pashm_handle handle)
+{
+	while (count_of(f->region, handle.page))
+		assert_int_equal(pashm_pool_unpin(f->pool, handle), 0);
+}
+
+static void what_is_pinned_too_often_is_left_alone(void **test)
+{
+	struct fixture *f = *test;
+	struct pashm_handle handle = alloc(f, 1), stale, again;
+	enum pashm_verdict verdict;
+
+	pin_most(f, handle);
+	assert_int_equal(pashm_pool_pin(f->pool, handle, &verdict, NULL),
+			 -EAGAIN);
+	assert_int_equal(pashm_pool_free(f->pool, handle), -EAGAIN);
+	assert_int_equal(count_of(f->region, handle.page),
+			 PASHM_COUNT_LIMIT - 1);
+	assert_int_equal(pashm_pool_size(f->pool, handle), page_size());
+	unpin_all(f, handle);
+	assert_int_equal(pashm_pool_free(f->pool, handle), 0);
+
+	/* Now by a handle of the free extent */
+	stale.page = handle.page;
+	stale.generation = pashm_generation(f->region, handle.page);
+	pin_most(f, stale);
+	assert_int_equal(pashm_pool_alloc(f->pool, 1, 3, 0, &again, NULL),
+			 -EAGAIN);
+	assert_int_equal(pages_free(f), PAGES);
+	unpin_all(f, stale);
+	assert_int_equal(alloc(f, 1).page, handle.page);
+}
+
+/* Outlives a test that fails */
+static struct backend_ops refusing;
+static int refusal;
+
+static int reshape_refused(struct pashm_region *region,
+			   struct backend_reshape *reshape)
+{
+	(void)region;
+	(void)reshape;
+	return refusal;
+}
+
+static int wait_refused(struct pashm_region *region, uint32_t page)
+{
+	(void)region;
+	(void)page;
+	return refusal;
+}
+
+static void refusing_begin(struct pashm_region *region)
+{
+	refusing = *region->ops;
+	refusing.reshape = reshape_refused;
+	refusing.wait = wait_refused;
+	region->ops = &refusing;
+}
+
+static void an_object_that_is_refused_is_not_made(void **test)
+{
+	static const int errors[] = {
+		-EBUSY, -EAGAIN, -ERANGE, -EACCES, -ENOMEM, -EINTR, -ETIMEDOUT,
+	};
+	struct fixture *f = *test;
+	const struct backend_ops *old = f->region->ops;
+	struct pashm_handle handle;
+	size_t i;
+
+	refusing_begin(f->region);
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		refusal = errors[i];
+		assert_int_equal(pashm_pool_alloc(f->pool, 1, 3, 0, &handle,
+						  NULL), errors[i]);
+		assert_int_equal(pages_free(f), PAGES);
+	}
+	f->region->ops = old;
+	assert_int_equal(alloc(f, PAGES).page, 0);
+}
+
+static void an_object_whose_end_is_refused_stays(void **test)
+{
+	static const int errors[] = {
+		-EBUSY, -EAGAIN, -EACCES, -EINTR, -ETIMEDOUT,
+	};
+	struct fixture *f = *test;
+	const struct backend_ops *old = f->region->ops;
+	struct pashm_handle handle = alloc(f, 4);
+	size_t i;
+
+	assert_int_equal(pashm_pool_unpin(f->pool, handle), 0);
+	refusing_begin(f->region);
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		refusal = errors[i];
+		assert_int_equal(pashm_pool_free(f->pool, handle), errors[i]);
+		assert_int_equal(count_of(f->region, handle.page), 0);
+		assert_int_equal(pages_free(f), PAGES - 4);
+	}
+	f->region->ops = old;
+	assert_int_equal(pin(f->region, handle), PASHM_INTACT);
+	release(f, handle);
+}
+
+/* An object, and then free pages, that are being purged */
+static void a_wait_that_fails_changes_nothing(void **test)
+{
+	static const int errors[] = { -EINTR, -ETIMEDOUT };
+	struct fixture *f = *test;
+	const struct backend_ops *old = f->region->ops;
+	struct pashm_handle gone = alloc(f, 1), kept = alloc(f, 1), handle;
+	uint64_t *states = f->region->view.states;
+	enum pashm_verdict verdict;
+	size_t i;
+
+	release(f, gone);
+	assert_int_equal(pashm_pool_unpin(f->pool, kept), 0);
+	/* With several clients it would wait for the lock instead */
+	refusing_begin(f->region);
+	states[gone.page] |= PASHM_STATE_PURGING;
+	states[kept.page] |= PASHM_STATE_PURGING;
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		refusal = errors[i];
+		assert_int_equal(pashm_pool_pin(f->pool, kept, &verdict, NULL),
+				 errors[i]);
+		assert_int_equal(pashm_pool_free(f->pool, kept), errors[i]);
+		assert_int_equal(pashm_pool_alloc(f->pool, 1, 3, 0, &handle,
+						  NULL), errors[i]);
+		assert_int_equal(count_of(f->region, kept.page), 0);
+		assert_int_equal(count_of(f->region, gone.page), 0);
+		assert_int_equal(pages_free(f), PAGES - 1);
+	}
+	f->region->ops = old;
+	states[gone.page] &= ~PASHM_STATE_PURGING;
+	states[kept.page] &= ~PASHM_STATE_PURGING;
+	assert_int_equal(alloc(f, 1).page, gone.page);
+	assert_int_equal(pashm_pool_free(f->pool, kept), 0);
+}
+
+static void a_region_mapped_for_reading_makes_no_pool(void **test)
+{
+	struct fixture *f = *test;
+	struct pashm_region *other = NULL;
+	struct pashm_pool *pool;
+
+	assert_int_equal(pashm_region_import(pashm_region_fd(f->region),
+					     &other), 0);
+	assert_int_equal(pashm_region_map(other, PROT_READ, NULL), 0);
+	assert_int_equal(pashm_pool_create(other, &pool), -EBUSY);
+	pashm_region_close(other);
+}
+
 static bool child_is_refused(struct fixture *f, struct pashm_handle handle)
 {
 	struct pashm_pool_info info;
@@ -243,9 +373,11 @@ static void a_child_is_refused(void **test)
 	release(f, handle);
 }
 
-#define POOL(f) \
-	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }, \
+#define POOL_SHARED(f) \
+	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }
+#define POOL_SOLE(f) \
 	{ #f " (sole)", f, setup_pool_sole, teardown, NULL }
+#define POOL(f)	POOL_SHARED(f), POOL_SOLE(f)
 
 int main(void)
 {
@@ -255,6 +387,12 @@ int main(void)
 		POOL(a_forged_length_moves_no_page_to_another_object),
 		POOL(only_the_start_of_an_object_can_be_freed),
 		POOL(a_stale_handle_has_no_address),
+		POOL_SHARED(an_object_whose_extent_was_ended_is_stale),
+		POOL(what_is_pinned_too_often_is_left_alone),
+		POOL_SHARED(an_object_that_is_refused_is_not_made),
+		POOL_SHARED(an_object_whose_end_is_refused_stays),
+		POOL(a_wait_that_fails_changes_nothing),
+		POOL_SHARED(a_region_mapped_for_reading_makes_no_pool),
 		POOL(a_child_is_refused),
 	};
 

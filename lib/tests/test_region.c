@@ -30,6 +30,11 @@ static void bad_parameters_are_refused(void **test)
 	assert_int_equal(create((struct pashm_region_params){
 		.length = 1, .backend = 77 }), -EINVAL);
 	assert_int_equal(create((struct pashm_region_params){
+		.length = 1, .flags = PASHM_REGION_STRICT }), -EOPNOTSUPP);
+	assert_int_equal(create((struct pashm_region_params){
+		.length = 1, .flags = PASHM_REGION_STRICT_UNPINNED }),
+		-EOPNOTSUPP);
+	assert_int_equal(create((struct pashm_region_params){
 		.length = UINT64_MAX }), -EFBIG);
 	assert_int_equal(create((struct pashm_region_params){
 		.length = 1, .name = name }), -ENAMETOOLONG);
@@ -52,6 +57,10 @@ static void the_environment_chooses_only_for_auto(void **test)
 	pashm_region_close(region);
 	setenv("PASHM_BACKEND", "nonsense", 1);
 	assert_int_equal(pashm_region_create(&params, &region), -EINVAL);
+	setenv("PASHM_BACKEND", "", 1);
+	assert_int_equal(pashm_region_create(&params, &region), 0);
+	pashm_region_close(region);
+	setenv("PASHM_BACKEND", "nonsense", 1);
 	params.backend = PASHM_BACKEND_MEMFD;
 	assert_int_equal(pashm_region_create(&params, &region), 0);
 	pashm_region_close(region);
@@ -79,6 +88,8 @@ static void a_second_mapping_must_be_like_the_first(void **test)
 
 	assert_int_equal(pashm_region_map(region, PROT_READ, &data), -EBUSY);
 	assert_int_equal(pashm_region_map(region, PROT_WRITE, &data), -EINVAL);
+	assert_int_equal(pashm_region_map(region, PROT_READ | PROT_EXEC,
+					  &data), -EINVAL);
 	assert_int_equal(pashm_region_map(region, PROT_READ | PROT_WRITE,
 					  &data), 0);
 	assert_ptr_equal(data, pashm_address(region, 0));
