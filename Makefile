@@ -1,39 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # User targets; `make help` lists them. KDIR=DIR or KVER=VERSION choose the
-# kernel that the module is built for, by default the running one if its
-# headers are installed and else Debian 12's 6.1, which scripts/kernel fetches.
+# kernel that the module is built for, by default the running one. What is not
+# installed but known to scripts/kernel, it fetches.
 
 running := $(shell uname -r)
 wanted := $(or $(KVER),$(running))
 KDIR ?= $(if $(wildcard /lib/modules/$(wanted)/build/Makefile),$\
-	/lib/modules/$(wanted)/build,$(cached_kdir))
+	/lib/modules/$(wanted)/build,$(if $(KVER),$(cached_kdir)))
 
 # Expanded, and so fetched, when a module is built and not before.
 cached_kdir = $(eval cached_kdir := $$(shell \
-	scripts/kernel env $(or $(KVER),6.1) | sed -n 's/^KDIR=//p'))$(cached_kdir)
+	scripts/kernel env $(KVER) | sed -n 's/^KDIR=//p'))$(cached_kdir)
 
 # scripts/check builds in a place of its own.
 BUILD ?= build
 
 .DEFAULT_GOAL := help
 .PHONY: help modules lib cli check check-all check-debug coverage fuzz fuzz-lib \
-	model torture demo bench style clean
+	model torture demo bench bench-policy bench-reclaim style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | \
 		while IFS='	' read -r name text; do \
-			printf '  %-12s %s\n' "$$name" "$$text"; done
+			printf '  %-13s %s\n' "$$name" "$$text"; done
 
 # Each kernel has its own directory below build/, where the sources are links:
 # kbuild on 6.1 cannot put an external module's objects elsewhere.
 modules: ## build pashm.ko into build/VERSION/ (W=1, C=2 as in kbuild)
 	@command -v gcc >/dev/null || { \
 		echo 'no compiler; run: scripts/setup build' >&2; exit 1; }
+	@test '$(words $(CURDIR) $(BUILD) $(or $(KDIR),none))' = 3 || { \
+		echo 'kbuild takes no path with a blank in it:' >&2; \
+		echo '$(CURDIR), BUILD=$(BUILD), KDIR=$(KDIR)' >&2; exit 1; }
 	@test -f '$(KDIR)/Makefile' || { \
-		echo 'no kernel headers in "$(KDIR)" for $(wanted)' >&2; \
-		echo 'install linux-headers-$(wanted), or run: make modules KVER=6.1' >&2; \
+		echo 'no kernel headers$(if $(KDIR), in $(KDIR)) for $(wanted)' >&2; \
+		echo 'for this machine: apt-get install linux-headers-$(running)' >&2; \
+		echo 'for the guests of scripts/vm: make modules KVER=6.1' >&2; \
 		exit 1; }
 	@release=$$(sed -n 's/^#define UTS_RELEASE "\(.*\)"/\1/p' \
 		'$(KDIR)/include/generated/utsrelease.h') && \
@@ -65,7 +69,6 @@ check-all: ## the same on all kernels: 6.1, 6.12, 7.x and 6.12 for arm64
 
 # kernel: 6.1-kasan, or 6.1-kcsan and others that scripts/kernel lists
 check-debug: ## run the VM tests on a kernel that checks itself
-	@scripts/setup check debug
 	@scripts/check --no-host --kernel "$(or $(KERNEL),6.1-kasan)" \
 		$(if $(TESTS),--tests "$(TESTS)")
 
@@ -95,6 +98,14 @@ demo: ## watch a cache give its memory back, in a VM
 
 bench: ## print what pins and empty regions cost
 	@scripts/bench $(if $(KERNEL),--kernel "$(KERNEL)")
+
+bench-policy: ## simulate what reclaim takes, with this policy and with others
+	@scripts/setup policy
+	@$(MAKE) -s -C selftests/bench/policy O=$(abspath $(BUILD))/policy run
+
+bench-reclaim: ## measure in VMs how memory is given back (KERNEL=, RUNS=, QUICK=1)
+	@scripts/bench-reclaim $(if $(KERNEL),--kernel "$(KERNEL)") \
+		$(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick)
 
 style: ## checkpatch and the tree's own rules
 	@scripts/style

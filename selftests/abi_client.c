@@ -164,6 +164,9 @@ static int act_as_stranger(void *arg)
 		return 4;
 	if (map_at(fd, PASHM_OFFSET_PINS, PAGE, PROT_READ) != -EPERM)
 		return 5;
+	if (region_protect(fd, PROT_READ, 0) != -EPERM ||
+	    region_protect(fd, PROT_READ, PASHM_PROT_REGION) != -EPERM)
+		return 13;
 	if (region_info(fd).length != PAGES * PAGE)
 		return 6;
 	if (region_purge(fd) < 0)

@@ -52,9 +52,10 @@ TEST_F(create, query_tells_versions_flags_and_page_size)
 	ASSERT_EQ(0, command(self->device, PASHM_IOC_QUERY, &query));
 	EXPECT_EQ(PASHM_ABI_VERSION, query.abi_version);
 	EXPECT_EQ(PASHM_PROTOCOL_VERSION, query.protocol);
-	EXPECT_EQ(PASHM_CREATE_SOLE, query.create_flags);
+	EXPECT_EQ(PASHM_CREATE_SOLE | PASHM_CREATE_STRICT |
+		  PASHM_CREATE_STRICT_UNPINNED, query.create_flags);
 	EXPECT_EQ(PAGE, query.page_size);
-	EXPECT_EQ(PASHM_FEATURE_MEMCG, query.features);
+	EXPECT_EQ(PASHM_FEATURE_MEMCG | PASHM_FEATURE_POLL, query.features);
 	EXPECT_EQ(0, query.flags);
 }
 

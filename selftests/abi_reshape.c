@@ -290,48 +290,88 @@ TEST_F(reshape, a_split_ends_the_old_extent)
 
 #define ROUNDS	20000
 
-/* Make the extent of 4 pages at @arg and free it again, over and over */
-static int contend(void *arg)
+/* One side's rounds, and what came of them; shared */
+struct side {
+	size_t page;
+	long rounds, made, refused;
+	long wrong;			/* a result that cannot be */
+};
+
+/*
+ * Make the extent of 4 pages at our page and free it again. The other's crosses
+ * a border of ours, so it refuses us with ERANGE and nothing else: there is no
+ * head that both have pins on.
+ */
+static void make_and_free(int fd, const uint64_t *states, struct side *side,
+			  const struct side *other)
 {
-	size_t page = *(size_t *)((void **)arg)[1];
-	int fd = region_attach(*(int *)((void **)arg)[0], 0);
-	int round, rounds = scaled(ROUNDS);
+	long ret = region_reshape(fd, side->page, 4, 0);
 
-	for (round = 0; round < rounds; round++) {
-		long ret = region_reshape(fd, page, 4, 0);
-
-		if (ret == -ERANGE || ret == -EBUSY)
-			continue;
-		if (ret)
-			return 1;
-		if (region_reshape(fd, page, 4, PASHM_RESHAPE_FREE))
-			return 2;
+	side->rounds++;
+	if (ret == -ERANGE) {
+		side->refused++;
+		return;
 	}
+	/* Ours and pinned: no other may reach into it now */
+	if (!ret && pashm_state_length(__atomic_load_n(&states[other->page],
+						       __ATOMIC_ACQUIRE)))
+		ret = 1;
+	if (!ret)
+		ret = region_reshape(fd, side->page, 4, PASHM_RESHAPE_FREE);
+	side->made += !ret;
+	side->wrong = ret;
+}
+
+/* Nobody ends before both have done their rounds: so they meet */
+static void contend(int fd, const uint64_t *states, struct side *side,
+		    const struct side *other)
+{
+	long rounds = scaled(ROUNDS);
+
+	while (!side->wrong && !__atomic_load_n(&other->wrong,
+						__ATOMIC_RELAXED) &&
+	       (side->rounds < rounds ||
+		__atomic_load_n(&other->rounds, __ATOMIC_RELAXED) < rounds))
+		make_and_free(fd, states, side, other);
+}
+
+static int contend_as_another(int fd, struct side *sides)
+{
+	int own = region_attach(fd, 0);
+	long states = map_at(own, PASHM_OFFSET_STATES, PAGE, PROT_READ);
+
+	if (own < 0 || MAP_FAILED_WITH(states))
+		sides[1].wrong = own < 0 ? own : states;
+	else
+		contend(own, (uint64_t *)states, &sides[1], &sides[0]);
 	return 0;
 }
 
 TEST_F_TIMEOUT(reshape, overlapping_extents_made_at_once_exclude_each_other,
 	       120)
 {
-	size_t left = 20, right = 22;
-	void *to_child[] = { &self->fd, &left };
-	bool overlapped = false;
-	int status, round, rounds = scaled(ROUNDS);
-	pid_t pid = fork();
+	struct side *sides = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status, i;
+	pid_t pid;
 
+	ASSERT_NE(MAP_FAILED, sides);
+	sides[0].page = 22;
+	sides[1].page = 20;
+	pid = fork();
 	if (!pid)
-		_exit(contend(to_child));
-	for (round = 0; round < rounds; round++) {
-		if (region_reshape(self->fd, right, 4, 0))
-			continue;
-		/* Ours and pinned: no other may reach into it now */
-		overlapped |= pashm_state_length(self->states[left]) != 0;
-		ASSERT_EQ(0, region_reshape(self->fd, right, 4,
-					    PASHM_RESHAPE_FREE));
-	}
-	EXPECT_FALSE(overlapped);
+		_exit(contend_as_another(self->fd, sides));
+	contend(self->fd, self->states, &sides[0], &sides[1]);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
+	for (i = 0; i < 2; i++) {
+		TH_LOG("at page %zu: %ld made, %ld refused", sides[i].page,
+		       sides[i].made, sides[i].refused);
+		EXPECT_EQ(0, sides[i].wrong);
+		EXPECT_NE(0, sides[i].made);
+		EXPECT_NE(0, sides[i].refused);
+	}
+	EXPECT_EQ(0, region_info(self->fd).extents);
 }
 
 TEST_HARNESS_MAIN

@@ -123,6 +123,21 @@ static inline long region_unpin(int fd, size_t page)
 	return command(fd, PASHM_IOC_UNPIN, &pin);
 }
 
+/* Write all of @pages at @data, the start, and make it extents that are unpinned */
+static inline long region_fill(int fd, char *data, size_t pages, size_t extent)
+{
+	size_t head;
+	long ret = 0;
+
+	memset(data, 0x5a, pages * PAGE);
+	for (head = 0; !ret && head < pages; head += extent) {
+		ret = region_reshape(fd, head, extent, 0);
+		if (!ret)
+			ret = region_unpin(fd, head);
+	}
+	return ret;
+}
+
 /* Purge what is unpinned; bytes freed or a negative errno */
 static inline long region_purge(int fd)
 {

@@ -11,6 +11,8 @@
 #ifndef PASHM_SELFTESTS_FAULT_H
 #define PASHM_SELFTESTS_FAULT_H
 
+#include <limits.h>
+
 #include "common.h"
 #include "module.h"
 
@@ -40,10 +42,12 @@ struct fault_tally {
  * struct fault_rig - what is open, and whether a failure is in store
  * @armed: for the next call
  * @fired: it has come
+ * @left:  else, before how many more allocations and copies it would have
  */
 struct fault_rig {
 	int nth, task, times, log;
 	bool armed, fired;
+	unsigned int left;
 	char printk[64];
 };
 
@@ -143,8 +147,11 @@ static inline bool fault_disarm(struct fault_rig *rig)
 	if (!rig->armed)
 		return rig->fired;
 	rig->armed = false;
-	rig->fired = pread(rig->nth, text, sizeof(text) - 1, 0) > 0 &&
-		     atoi(text) == 0;
+	rig->fired = false;
+	if (pread(rig->nth, text, sizeof(text) - 1, 0) > 0) {
+		rig->left = strtoul(text, NULL, 10);
+		rig->fired = rig->left == 0;
+	}
 	while (pwrite(rig->nth, "0", 1, 0) != 1)
 		;
 	while (pwrite(rig->task, "0", 1, 0) != 1)
@@ -237,7 +244,11 @@ static inline bool fault_leak_is_known(const char *object, size_t length)
 	return memmem(object, length, known, sizeof(known) - 1);
 }
 
-/* How many objects kmemleak finds in two scans, but for those; -1 without it */
+/*
+ * How many objects kmemleak finds in two scans, but for those; -1 without it.
+ * INT_MAX, as good as a leak, if it does not scan: when it runs out of memory it
+ * switches itself off for good, and shows none.
+ */
 static inline int fault_leaks(void)
 {
 	static const char leaks[] = FAULT_DEBUG "kmemleak";
@@ -247,12 +258,14 @@ static inline int fault_leaks(void)
 	char *at, *next;
 
 	if (access(leaks, F_OK))
-		return -1;
+		return errno == ENOENT ? -1 : INT_MAX;
 	/* What is younger than five seconds is not looked at */
 	sleep(6);
-	file_write(leaks, "scan");
+	if (file_write(leaks, "scan"))
+		return INT_MAX;
 	sleep(1);
-	file_write(leaks, "scan");
+	if (file_write(leaks, "scan"))
+		return INT_MAX;
 	file_contents(leaks, report, sizeof(report));
 	for (at = strstr(report, head); at; at = next) {
 		size_t length;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -100,6 +101,38 @@ TEST(the_runner_has_a_real_timeout)
 TEST(tests_run_as_root)
 {
 	EXPECT_EQ(0, geteuid());
+}
+
+/* That lockdep gives up is said at the lowest. */
+TEST(the_console_gets_messages_of_all_levels)
+{
+	char buf[64];
+
+	EXPECT_EQ(0, strncmp("8\t", contents_of("/proc/sys/kernel/printk", buf,
+						sizeof(buf)), 2));
+}
+
+/* What would be skipped, or not be noticed, if a checker were not there */
+TEST(a_kernel_that_checks_itself_does_so)
+{
+	char buf[8192], *locks;
+	struct utsname name;
+	bool kasan, kcsan;
+
+	ASSERT_EQ(0, uname(&name));
+	kasan = strstr(name.release, "-kasan");
+	kcsan = strstr(name.release, "-kcsan");
+	if (!kasan && !kcsan)
+		return;
+	locks = strstr(contents_of("/proc/lockdep_stats", buf, sizeof(buf)),
+		       " debug_locks: ");
+	ASSERT_NE(NULL, locks);
+	EXPECT_EQ(1, atoi(strchr(locks, ':') + 1));
+	EXPECT_EQ(0, access("/proc/self/fail-nth", W_OK));
+	EXPECT_EQ(0, access("/sys/kernel/debug/failslab", F_OK));
+	EXPECT_EQ(0, access("/sys/kernel/debug/fail_page_alloc", F_OK));
+	EXPECT_EQ(0, access(kasan ? "/sys/kernel/debug/kmemleak" :
+			    "/sys/kernel/debug/kcsan", W_OK));
 }
 
 TEST_HARNESS_MAIN

@@ -159,4 +159,13 @@ static inline long long torture_oom_kills(const char *group)
 	return file_number(path, "oom_kill");
 }
 
+/* Bytes of shared memory that are charged to it */
+static inline long long torture_group_shmem(const char *group)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/memory.stat", group);
+	return file_number(path, "shmem");
+}
+
 #endif /* PASHM_SELFTESTS_TORTURE_H */

@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(torture_load)
 {
 	torture_end(&self->crew);
 	if (!module_loaded())
-		module_load();
+		EXPECT_EQ(0, module_load());
 }
 
 static void rest(uint64_t *seed)

@@ -12,6 +12,7 @@
 #define SECONDS		20
 #define GROUPS		50U
 #define WINDS		3U			/* who set limits */
+#define LIMITS_MIN	15			/* set by all in a second */
 #define LENGTH		16U			/* pages of an extent */
 #define EXTENTS		64U			/* in a region of one's own */
 #define PINNED_EVERY	8U			/* of these: for good */
@@ -312,6 +313,7 @@ static void be_storm(void *arg, unsigned int number, uint64_t seed)
 {
 	struct storm *storm = arg;
 	char path[64], text[32];
+	long ret;
 
 	(void)number;
 	torture_hurry(-20);
@@ -326,12 +328,15 @@ static void be_storm(void *arg, unsigned int number, uint64_t seed)
 		group_name(choice % GROUPS, path, sizeof(path));
 		snprintf(text, sizeof(text), "%lu", limit);
 		if (choice >> 8 & 1)
-			torture_group_write(path, "memory.max",
-					    choice >> 9 & 7 ? text : "max");
+			ret = torture_group_write(path, "memory.max",
+						  choice >> 9 & 7 ? text :
+								    "max");
 		else
-			torture_group_write(path, "memory.high",
-					    choice >> 9 & 1 ? text : "max");
-		torture_count(&storm->limits, 1);
+			ret = torture_group_write(path, "memory.high",
+						  choice >> 9 & 1 ? text :
+								    "max");
+		if (!ret)
+			torture_count(&storm->limits, 1);
 		usleep(random_next(&seed) % 1000);
 	}
 }
@@ -386,6 +391,7 @@ TEST_F_TIMEOUT(torture_storm, limits_in_motion_kill_nobody, 7200)
 	lift_limits();
 	torture_end(&self->crew);
 	EXPECT_STREQ("", storm->torture.failure);
+	EXPECT_STREQ("", storm->wind.failure);
 	EXPECT_EQ(GROUPS, storm->ready);
 	EXPECT_EQ(0, torture_oom_kills(OUTER));
 	check_shared(_metadata, self);
@@ -394,6 +400,7 @@ TEST_F_TIMEOUT(torture_storm, limits_in_motion_kill_nobody, 7200)
 	       (unsigned long long)storm->limits,
 	       (unsigned long long)storm->lost,
 	       (unsigned long long)storm->own_purges);
+	EXPECT_LE(LIMITS_MIN * scaled(SECONDS), (long)storm->limits);
 	EXPECT_NE(0, storm->lost);
 	EXPECT_NE(0, storm->shared_lost);
 }

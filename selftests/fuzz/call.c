@@ -7,7 +7,7 @@
 
 const struct command commands[COMMANDS] = {
 	[QUERY] = COMMAND("QUERY", QUERY, query, 0, true, true),
-	[CREATE] = COMMAND("CREATE", CREATE, create, PASHM_CREATE_SOLE, false,
+	[CREATE] = COMMAND("CREATE", CREATE, create, CREATE_FLAGS, false,
 			   true),
 	[ATTACH] = COMMAND("ATTACH", ATTACH, attach, 0, false, false),
 	[PIN] = COMMAND("PIN", PIN, pin, 0, true, false),
@@ -254,7 +254,7 @@ static void *spoil(struct stream *s, const struct command *command,
 		return arena_read_only(STRUCTS, arg, size,
 				       once_in(s, 2) ? 0 : below(s, size));
 	case FLAGS:
-		copy[1] |= 1U << (2 + below(s, 30));
+		copy[1] |= 1U << (4 + below(s, 28));
 		must(e, EINVAL);
 		return copy;
 	default:

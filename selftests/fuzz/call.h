@@ -10,6 +10,10 @@
 #include "journal.h"
 #include "world.h"
 
+/* The model knows SOLE only: strict regions are made, and closed again */
+#define CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_CREATE_STRICT | \
+			 PASHM_CREATE_STRICT_UNPINNED)
+
 struct expect {
 	uint64_t must[3];
 	uint64_t may[3];

@@ -12,8 +12,6 @@
 
 #include "world.h"
 
-#define JOURNALS	(PROCESSES_MAX * (1 + ASYNC_MAX))
-
 void journal_init(void);
 void journal_operation(const char *name);
 

@@ -39,6 +39,21 @@ uint64_t state_word(const struct region *r, size_t page)
 	return __atomic_load_n(&view_of(r)->states[page], __ATOMIC_SEQ_CST);
 }
 
+uint64_t settled_word(const struct region *r, size_t page)
+{
+	uint64_t word = state_word(r, page);
+	int tries;
+
+	for (tries = 0; pashm_state_purging(word); tries++) {
+		if (tries > 10000)
+			fail("region %d page %zu: PURGING does not end",
+			     region_number(r), page);
+		usleep(1000);
+		word = state_word(r, page);
+	}
+	return word;
+}
+
 /* --- contents --- */
 
 uint64_t word_of_pattern(const struct region *r, size_t page, uint32_t stamp,
@@ -136,7 +151,27 @@ static void extent_lost(struct region *r, size_t head)
 	r->doomed[head] = false;
 }
 
-void observe(struct region *r, size_t page, uint32_t generation, uint32_t gain)
+/* It should be gone: who has it pinned, and would it go now? */
+static void survivor_report(struct region *r, size_t page, uint32_t generation)
+{
+	unsigned int surely = 0, perhaps = 0;
+	struct pashm_info info;
+	size_t i;
+
+	for (i = 0; i < r->pages; i++) {
+		surely += r->length[i] && pinned(r, i, NOBODY) == YES;
+		perhaps += r->length[i] && pinned(r, i, NOBODY) == MAYBE;
+	}
+	info = region_info(r->warden);
+	region_purge(r->warden);
+	fail("region %d page %zu: generation %u has survived a purge of all; %llu extents are pinned, wanted %u to %u; after another purge it is %u",
+	     region_number(r), page, generation,
+	     (unsigned long long)info.pinned_extents, surely, surely + perhaps,
+	     pashm_state_generation(settled_word(r, page)));
+}
+
+static void follow(struct region *r, size_t page, uint32_t generation,
+		   uint32_t gain)
 {
 	uint32_t losses = generation - gain - r->generation[page];
 
@@ -151,11 +186,33 @@ void observe(struct region *r, size_t page, uint32_t generation, uint32_t gain)
 		fail("region %d page %zu: pinned, but the generation went from %u to %u",
 		     region_number(r), page, r->generation[page], generation);
 	if (!losses && r->doomed[page])
-		fail("region %d page %zu: generation %u has survived a purge of all",
-		     region_number(r), page, generation);
+		survivor_report(r, page, generation);
 	if (losses)
 		extent_lost(r, page);
 	r->generation[page] = generation;
+}
+
+/* Windows have locks of their own, but share the sums */
+static void losses_count(struct region *r, size_t head, uint32_t losses)
+{
+	uint64_t sure = 0;
+	size_t page;
+
+	for (page = head; page < head + r->length[head]; page++)
+		sure += r->stamp[page] && !r->unknown[page];
+	__atomic_fetch_add(&r->losses, losses, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&r->lost_pages, losses * (uint64_t)r->length[head],
+			   __ATOMIC_RELAXED);
+	__atomic_fetch_add(&r->lost_sure, sure, __ATOMIC_RELAXED);
+}
+
+void observe(struct region *r, size_t page, uint32_t generation, uint32_t gain)
+{
+	uint32_t losses = generation - gain - r->generation[page];
+
+	if (losses && losses <= LOSSES_MAX)
+		losses_count(r, page, losses);
+	follow(r, page, generation, gain);
 }
 
 static bool surely_populated(const struct region *r, size_t head)
@@ -228,22 +285,15 @@ void window_audit(struct region *r, size_t page)
  */
 static void head_recover(struct region *r, size_t page)
 {
-	uint64_t word = state_word(r, page);
-	int i, tries;
+	uint64_t word = settled_word(r, page);
+	int i;
 
-	for (tries = 0; pashm_state_purging(word); tries++) {
-		if (tries > 10000)
-			fail("region %d page %zu: PURGING does not end",
-			     region_number(r), page);
-		usleep(1000);
-		word = state_word(r, page);
-	}
 	if (pinned(r, page, NOBODY) == YES &&
 	    pashm_state_length(word) != r->length[page])
 		fail("region %d page %zu: a dead client has changed a pinned extent, %#llx",
 		     region_number(r), page, (unsigned long long)word);
 	if (pashm_state_length(word) == r->length[page] && r->length[page])
-		observe(r, page, pashm_state_generation(word), 0);
+		follow(r, page, pashm_state_generation(word), 0);
 	r->length[page] = pashm_state_length(word);
 	r->generation[page] = pashm_state_generation(word);
 	r->priority[page] = (uint8_t)pashm_state_priority(word);
@@ -260,6 +310,8 @@ static void window_recover(struct region *r, size_t first)
 
 	if (r->hostile)
 		return;
+	/* What a dead reshape has done to generations is no loss, but unknown */
+	__atomic_store_n(&r->losses_missed, true, __ATOMIC_RELAXED);
 	/* The one who died may have been half-way through writing */
 	for (page = first; page < end; page++) {
 		r->doomed[page] = false;

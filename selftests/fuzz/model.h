@@ -45,6 +45,8 @@ static inline size_t window_end(const struct region *r, size_t page)
 size_t extent_of(const struct region *r, size_t page);
 enum certainty pinned(const struct region *r, size_t head, int except);
 uint64_t state_word(const struct region *r, size_t page);
+/* The same when no purge is in flight on it */
+uint64_t settled_word(const struct region *r, size_t page);
 
 /* The kernel has said @generation of this index; @gain of it is not by loss */
 void observe(struct region *r, size_t page, uint32_t generation, uint32_t gain);

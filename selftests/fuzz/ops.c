@@ -8,6 +8,7 @@ const struct operation operations[] = {
 	{ "pin by table", 60, op_pin_by_table },
 	{ "unpin by table", 60, op_unpin_by_table },
 	{ "hammer", 20, op_hammer },
+	{ "threads", 3, op_threads },
 	{ "wait", 20, op_wait },
 	{ "count", 12, op_count },
 	{ "refill", 40, op_refill },
@@ -30,6 +31,7 @@ const struct operation operations[] = {
 	{ "proc files", 4, op_proc_files },
 	{ "unknown ioctl", 6, op_unknown_ioctl },
 	{ "mmap", 30, op_mmap },
+	{ "mmap over", 8, op_mmap_over },
 	{ "munmap", 18, op_munmap },
 	{ "mprotect", 20, op_mprotect },
 	{ "mremap", 12, op_mremap },
@@ -42,6 +44,7 @@ const struct operation operations[] = {
 	{ "map files", 5, op_map_files },
 	{ "stray", 15, op_stray },
 	{ "dup", 10, op_dup },
+	{ "dup over", 5, op_dup_over },
 	{ "close", 22, op_close },
 	{ "send", 8, op_send },
 	{ "receive", 9, op_receive },
@@ -52,6 +55,7 @@ const struct operation operations[] = {
 	{ "reap", 6, op_reap },
 	{ "drop caches", 6, op_drop_caches },
 	{ "reclaim", 10, op_reclaim },
+	{ "limit", 4, op_limit },
 	{ "move", 4, op_move },
 	{}
 };

@@ -28,6 +28,9 @@ void op_wait(struct stream *s);
 void op_count(struct stream *s);
 void op_refill(struct stream *s);
 
+/* ops_threads.c */
+void op_threads(struct stream *s);
+
 /* ops_shape.c */
 void op_make(struct stream *s);
 void op_free(struct stream *s);
@@ -54,9 +57,12 @@ void op_unknown_ioctl(struct stream *s);
 
 /* ops_map.c */
 void op_mmap(struct stream *s);
+void op_mmap_over(struct stream *s);
 void op_munmap(struct stream *s);
 void op_mprotect(struct stream *s);
 void op_mremap(struct stream *s);
+
+/* ops_advice.c */
 void op_madvise(struct stream *s);
 void op_msync(struct stream *s);
 void op_mlock(struct stream *s);
@@ -72,6 +78,7 @@ void op_stray(struct stream *s);
 
 /* ops_file.c */
 void op_dup(struct stream *s);
+void op_dup_over(struct stream *s);
 void op_close(struct stream *s);
 void op_send(struct stream *s);
 void op_receive(struct stream *s);
@@ -91,6 +98,7 @@ void pressure_open(void);
 void pressure_close(void);
 void op_drop_caches(struct stream *s);
 void op_reclaim(struct stream *s);
+void op_limit(struct stream *s);
 void op_move(struct stream *s);
 
 #endif /* FUZZ_OPS_H */

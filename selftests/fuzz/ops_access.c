@@ -9,16 +9,6 @@
 
 #define WORDS	(PAGE_BYTES / sizeof(uint64_t))
 
-static struct map *map_pick(struct stream *s)
-{
-	uint64_t start = below(s, MAPS), i;
-
-	for (i = 0; i < MAPS; i++)
-		if (self.maps[(start + i) % MAPS].used)
-			return &self.maps[(start + i) % MAPS];
-	return NULL;
-}
-
 static int ends[2] = { -1, -1 };
 
 /* For each process anew: what one writes, it reads */

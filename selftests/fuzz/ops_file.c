@@ -19,18 +19,46 @@ void op_dup(struct stream *s)
 		p->fds[p->nfds++] = (int)fd;
 }
 
+/* The only descriptor by which a region can be used stays */
+static bool may_close(const struct player *p)
+{
+	return !p->keep || p->nfds > 1;
+}
+
+/* Of a sole client, the first one is also the warden's */
+static int index_to_close(struct stream *s, const struct player *p)
+{
+	return p->keep ? p->nfds - 1 : (int)below(s, (uint64_t)p->nfds);
+}
+
 void op_close(struct stream *s)
 {
 	struct player *p = pick_player(s, once_in(s, 4));
 
-	/* The only descriptor by which a region can be used stays */
-	if (!p || (p->keep && p->nfds == 1))
+	if (!p || !may_close(p))
 		return;
 	journal_call("close", "client %ld/%ld, one of %ld, %ld mappings",
 		     p->region, p->client, p->nfds, p->maps);
-	/* Of a sole client, the first one is also the warden's */
-	player_close_one(p, p->keep ? p->nfds - 1 :
-			 (int)below(s, (uint64_t)p->nfds));
+	player_close_one(p, index_to_close(s, p), NOBODY);
+	journal_return(0);
+}
+
+/* One client's descriptor becomes another's: what it was is closed by that */
+void op_dup_over(struct stream *s)
+{
+	struct player *from = pick_player(s, once_in(s, 4));
+	struct player *to = pick_player(s, once_in(s, 4));
+	int index, fd;
+
+	if (!from || !to || from == to || from->nfds == PLAYER_FDS ||
+	    !may_close(to))
+		return;
+	index = index_to_close(s, to);
+	fd = to->fds[index];
+	journal_call("dup over", "client %ld/%ld in the place of %ld/%ld",
+		     from->region, from->client, to->region, to->client);
+	player_close_one(to, index, player_fd(s, from));
+	from->fds[from->nfds++] = fd;
 	journal_return(0);
 }
 
@@ -138,7 +166,26 @@ static void ticket_use(struct stream *s, int fd, const struct ticket *ticket)
 		fail("ATTACH by a ticket: %s", result_name(client));
 }
 
-/* All in one operation: no child is made while it is here */
+/*
+ * May it be kept and used like an inherited one? It outlives who has sent it.
+ * Not by those who can be killed at any time: they could not say that it is gone.
+ */
+static bool ticket_keep(int fd, const struct ticket *ticket)
+{
+	struct region *r = &world->regions[ticket->region];
+
+	if (!r->used || r->inode != ticket->inode ||
+	    r->clients[ticket->client].owner == getpid() ||
+	    self.journal >= PROCESSES_MAX ||
+	    !player_receive(r, ticket->client, fd))
+		return false;
+	journal_call("keep", "client %ld/%ld, life %ld", ticket->region,
+		     ticket->client, r->clients[ticket->client].life, 0);
+	journal_return(0);
+	return true;
+}
+
+/* If not kept, all in one operation: no child is made while it is here */
 void op_receive(struct stream *s)
 {
 	struct ticket ticket;
@@ -151,6 +198,8 @@ void op_receive(struct stream *s)
 		return;
 	if (fd >= 0) {
 		ticket_use(s, fd, &ticket);
+		if (once_in(s, 2) && ticket_keep(fd, &ticket))
+			return;
 		close(fd);
 	} else if (!faults_hit()) {
 		fail("a message without its descriptor");

@@ -155,7 +155,7 @@ static void documented(struct expect *e, int number)
 		[UNPIN] = { EPERM, ERANGE, E2BIG },
 		[WAIT] = { EINTR },
 		[PURGE] = { EACCES, EINTR },
-		[PROTECT] = { EINVAL, EACCES },
+		[PROTECT] = { EINVAL, EPERM, EACCES },
 		[RESHAPE] = { EPERM, EACCES, EBUSY, EAGAIN, EINTR, ERANGE },
 	};
 	int i;

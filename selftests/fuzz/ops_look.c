@@ -2,101 +2,60 @@
 /* What looks at a region as a whole: its figures, a purge of all, an audit. */
 #include <dirent.h>
 
+#include "figures.h"
 #include "ops.h"
-
-/* What INFO should count, as far as the model can tell */
-struct census {
-	uint64_t extents;
-	uint64_t pinned_min;
-	uint64_t pinned_max;
-	uint64_t unpinned_pages;	/* at most */
-	uint32_t clients_min;
-	uint32_t clients_max;
-};
-
-static struct census census(const struct region *r)
-{
-	struct census c = {};
-	size_t head;
-	int i;
-
-	for (head = 0; head < r->pages; head++) {
-		enum certainty held;
-
-		if (!r->length[head])
-			continue;
-		held = pinned(r, head, NOBODY);
-		c.extents++;
-		c.pinned_min += held == YES;
-		c.pinned_max += held != NO;
-		if (held != YES)
-			c.unpinned_pages += r->length[head];
-	}
-	for (i = 0; i < CLIENTS; i++) {
-		c.clients_min += r->clients[i].life == LIVE;
-		c.clients_max += r->clients[i].life != FREE;
-	}
-	return c;
-}
-
-static void info_check(const struct region *r, const struct pashm_info *info)
-{
-	uint64_t bytes = r->pages * PAGE_BYTES;
-	struct census c = census(r);
-
-	if (info->region_flags != r->flags || info->length != bytes ||
-	    info->inode != r->inode || strcmp(info->name, r->name) ||
-	    info->resident > bytes || info->resident % PAGE_BYTES ||
-	    info->unpinned > bytes || info->violations ||
-	    info->extents != c.extents || info->reserved)
-		fail("INFO of region %d: flags %#x, length %llu, inode %llu, name '%s', resident %llu, unpinned %llu, violations %u, extents %llu; the model has %#x, %llu, %llu, '%s', %llu extents",
-		     region_number(r), info->region_flags,
-		     (unsigned long long)info->length,
-		     (unsigned long long)info->inode, info->name,
-		     (unsigned long long)info->resident,
-		     (unsigned long long)info->unpinned, info->violations,
-		     (unsigned long long)info->extents, r->flags,
-		     (unsigned long long)bytes, (unsigned long long)r->inode,
-		     r->name, (unsigned long long)c.extents);
-	if (info->pinned_extents < c.pinned_min ||
-	    info->pinned_extents > c.pinned_max ||
-	    info->unpinned > c.unpinned_pages * PAGE_BYTES)
-		fail("INFO of region %d: %llu extents pinned, %llu bytes not; the model has %llu to %llu, at most %llu bytes",
-		     region_number(r),
-		     (unsigned long long)info->pinned_extents,
-		     (unsigned long long)info->unpinned,
-		     (unsigned long long)c.pinned_min,
-		     (unsigned long long)c.pinned_max,
-		     (unsigned long long)c.unpinned_pages * PAGE_BYTES);
-	/* Others come and go without asking the model first */
-	if (!world->concurrent && (info->clients < c.clients_min ||
-				   info->clients > c.clients_max))
-		fail("INFO of region %d: %u clients, the model has %u to %u",
-		     region_number(r), info->clients, c.clients_min,
-		     c.clients_max);
-}
 
 void op_info(struct stream *s)
 {
-	struct region *r = pick_region(s, false);
+	struct player *p = once_in(s, 2) ? pick_player(s, false) : NULL;
+	struct region *r = p ? region_of(p) : pick_region(s, false);
+	const struct client *client;
 	struct pashm_info info = {};
 	struct expect e = {};
+	struct before before;
 
-	if (!r)
+	if (!r || !region_mine(region_number(r)))
 		return;
+	client = p ? client_of(p) : &r->clients[0];
 	if (once_in(s, 20))
 		info.reserved = (uint32_t)edge(s);
 	must_if(&e, info.reserved, EINVAL);
 	region_lock_all(r);
-	if (check(&e, call_command(s, region_fd(s, r), INFO, &info, &e,
-				   "region %ld", region_number(r), 0, 0, 0)))
-		info_check(r, &info);
+	before = info_before(r, client);
+	if (check(&e, call_command(s, p ? player_fd(s, p) : r->warden, INFO,
+				   &info, &e, "region %ld", region_number(r),
+				   0, 0, 0)))
+		info_check(r, client, &before, &info);
 	region_unlock_all(r);
 }
 
-static uint64_t unpinned_pages(const struct region *r)
+/*
+ * What was there for certain is gone, and was counted: here, or by whoever else
+ * has taken it meanwhile.
+ */
+static void purge_check(struct region *r, uint64_t sure, uint64_t freed,
+			const struct pashm_info *before)
 {
-	return census(r).unpinned_pages;
+	uint64_t purged = region_info(r->warden).purged - before->purged;
+
+	if (freed > purged)
+		fail("region %d: PURGE has freed %llu bytes, but INFO counts %llu",
+		     region_number(r), (unsigned long long)freed,
+		     (unsigned long long)purged);
+	if (purged < sure * PAGE_BYTES &&
+	    purged + pages_moved() * PAGE_BYTES < sure * PAGE_BYTES)
+		fail("region %d: %llu pages were there to be taken, but %llu bytes were; %llu pages were moved",
+		     region_number(r), (unsigned long long)sure,
+		     (unsigned long long)purged,
+		     (unsigned long long)pages_moved());
+	/* Alone, nobody pins, unpins or touches anything meanwhile */
+	if (!world->concurrent && purged != before->unpinned &&
+	    (purged > before->unpinned ||
+	     purged + pages_moved() * PAGE_BYTES < before->unpinned))
+		fail("region %d: %llu bytes were unpinned, but %llu were purged",
+		     region_number(r), (unsigned long long)before->unpinned,
+		     (unsigned long long)purged);
+	doom_unpinned(r);
 }
 
 /* With all windows locked, what must be gone is known; without, it is a race */
@@ -106,14 +65,21 @@ void op_purge(struct stream *s)
 	struct pashm_purge purge = { .freed = draw(s) };
 	bool strict = !once_in(s, 3);
 	struct expect e = {};
+	struct census c = {};
+	struct pashm_info before = {};
 	struct region *r;
 	long ret;
 
 	if (!p)
 		return;
 	r = region_of(p);
-	if (strict)
+	if (strict) {
 		region_lock_all(r);
+		/* First: what others take from here on is in the figures later */
+		before = region_info(r->warden);
+		losses_observe(r);
+		c = census(r);
+	}
 	need(&e, &r->prot, &client_of(p)->prot, PROT_WRITE, EACCES);
 	ret = call_command(s, player_fd(s, p), PURGE, &purge, &e,
 			   "client %ld/%ld, %ld", p->region, p->client, strict,
@@ -121,11 +87,11 @@ void op_purge(struct stream *s)
 	if (!check(&e, ret))
 		goto unlock;
 	if (purge.freed % PAGE_BYTES || purge.freed > r->pages * PAGE_BYTES ||
-	    (strict && purge.freed > unpinned_pages(r) * PAGE_BYTES))
+	    (strict && purge.freed > c.unpinned_pages * PAGE_BYTES))
 		fail("region %d: PURGE has freed %llu bytes", p->region,
 		     (unsigned long long)purge.freed);
 	if (strict)
-		doom_unpinned(r);
+		purge_check(r, c.sure_pages, purge.freed, &before);
 unlock:
 	if (strict)
 		region_unlock_all(r);

@@ -18,16 +18,6 @@ static struct map *map_free(void)
 	return NULL;
 }
 
-static struct map *map_pick(struct stream *s)
-{
-	uint64_t start = below(s, MAPS), i;
-
-	for (i = 0; i < MAPS; i++)
-		if (self.maps[(start + i) % MAPS].used)
-			return &self.maps[(start + i) % MAPS];
-	return NULL;
-}
-
 static size_t pages_of(const struct region *r, enum what what)
 {
 	static const unsigned int word[WHATS] = {
@@ -179,6 +169,37 @@ static long map_unmap_part(struct stream *s, struct map *m, size_t first,
 		   munmap(address, n * PAGE_BYTES));
 }
 
+/* Make an entry of its own for what is right of @page; NULL if none is free */
+static struct map *map_split(struct map *m, size_t page)
+{
+	struct map *rest = map_free();
+
+	if (!rest)
+		return NULL;
+	*rest = *m;
+	rest->address += page * PAGE_BYTES;
+	rest->first += page;
+	rest->pages -= page;
+	m->pages = page;
+	if (m->player != NOBODY)
+		self.players[m->player].maps++;
+	return rest;
+}
+
+/* An entry for some of @m's pages, or for all; to the kernel, nothing happens */
+static struct map *map_part(struct stream *s, struct map *m)
+{
+	size_t first = below(s, m->pages), n = small(s, m->pages - first);
+
+	if (once_in(s, 2))
+		return m;
+	if (first)
+		m = map_split(m, first) ?: m;
+	if (n < m->pages)
+		map_split(m, n);
+	return m;
+}
+
 /* Cut pages out of an entry; what is right of them becomes another one */
 static void map_cut(struct map *m, size_t first, size_t n)
 {
@@ -236,6 +257,7 @@ void op_mprotect(struct stream *s)
 
 	if (!m)
 		return;
+	m = map_part(s, m);
 	must_if(&e, (uint32_t)prot & ~m->may.upper, EACCES);
 	if ((uint32_t)prot & ~m->may.lower)
 		may(&e, EACCES);
@@ -259,6 +281,7 @@ void op_mremap(struct stream *s)
 
 	if (!m)
 		return;
+	m = map_part(s, m);
 	bytes = m->pages * PAGE_BYTES;
 	wanted = bytes;
 	if (once_in(s, 3))
@@ -271,6 +294,11 @@ void op_mremap(struct stream *s)
 		if (place == MAP_FAILED)
 			return;
 		flags |= MREMAP_FIXED;
+	}
+	/* To leave an empty mapping behind is for those that can be expanded */
+	if (flags && wanted == bytes && once_in(s, 4)) {
+		flags |= MREMAP_DONTUNMAP;
+		must(&e, EINVAL);
 	}
 	if (wanted > bytes) {
 		must(&e, EFAULT);
@@ -294,97 +322,49 @@ void op_mremap(struct stream *s)
 	}
 }
 
-void op_madvise(struct stream *s)
+/*
+ * Data mapped where other data is mapped already. Some kernels have unmapped
+ * the old when the new is refused; so then it goes in any case.
+ */
+void op_mmap_over(struct stream *s)
 {
-	static const int advices[] = {
-		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED,
-		MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK,
-		MADV_DOFORK, MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_HUGEPAGE,
-		MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK,
-		MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ,
-		MADV_POPULATE_WRITE, 24 /* DONTNEED_LOCKED */,
-		25 /* COLLAPSE */, 26, 99, -1,
-	};
-	int advice = advices[below(s, sizeof(advices) / sizeof(*advices))];
+	struct player *p = pick_player(s, once_in(s, 4));
+	int prot = (int)below(s, 8), flags = MAP_SHARED | MAP_FIXED;
 	struct map *m = map_pick(s);
-	size_t first = 0, n;
 	struct expect e = {};
-	long ret;
+	struct mask rights;
+	size_t first, n;
+	long address;
 
-	if (!m)
+	if (!p || !m || m->what != DATA)
+		return;
+	m = map_part(s, m);
+	window_draw(s, region_of(p)->pages, &first, &n);
+	if (n < m->pages && !map_split(m, n))
 		return;
 	n = m->pages;
-	if (once_in(s, 2)) {
-		first = below(s, m->pages);
-		n = small(s, m->pages - first);
-		m->split = true;
-	}
-	/* To undo the ban on a copy for children is worth to be tried */
-	if (m->what == PINS && once_in(s, 3))
-		advice = MADV_DOFORK;
-	/* Whether advice is taken is the kernel's matter, and so is its error */
-	may(&e, EINVAL);
-	may(&e, EAGAIN);
-	may(&e, EFAULT);
-	may(&e, ENOMEM);
-	may(&e, EBADF);
-	may(&e, EBUSY);
-	may(&e, EPERM);
-	may(&e, EACCES);
-	if (advice == MADV_REMOVE) {
-		/* A hole that no generation tells of */
-		e = (struct expect) {};
-		must(&e, EPERM);
-		must(&e, EACCES);
-		must(&e, EINVAL);
-		must(&e, EOPNOTSUPP);
-		must(&e, ENODEV);
-	}
-	ret = TRY(s, "madvise", "map %ld of region %ld, %ld pages, advice %ld",
-		  m - self.maps, m->region, (long)n, advice,
-		  madvise(m->address + first * PAGE_BYTES, n * PAGE_BYTES,
-			  advice));
-	check(&e, ret);
-	if (advice == MADV_DONTFORK || advice == MADV_DOFORK)
-		m->fork_unsure = true;
-}
-
-void op_msync(struct stream *s)
-{
-	struct map *m = map_pick(s);
-	static const int modes[] = { MS_SYNC, MS_ASYNC, MS_INVALIDATE,
-				     MS_SYNC | MS_INVALIDATE };
-	struct expect e = {};
-
-	if (!m)
+	if (once_in(s, 5))
+		flags = MAP_PRIVATE | MAP_FIXED;
+	mmap_expect(&e, p, DATA, first, n, prot, flags & MAP_SHARED);
+	rights = rights_later(p, DATA);
+	address = TRY(s, "mmap over", "client %ld, %ld from page %ld, map %ld",
+		      p->region * 100 + p->client, (long)n, (long)first,
+		      m - self.maps,
+		      mmap(m->address, n * PAGE_BYTES, prot, flags,
+			   player_fd(s, p), (off_t)(first * PAGE_BYTES)));
+	if (!check(&e, MAP_FAILED_WITH(address) ? address : 0)) {
+		munmap(m->address, n * PAGE_BYTES);
+		m->used = false;
 		return;
-	may(&e, EBUSY);
-	/* Tables are no file that could be written back */
-	if (m->what != DATA)
-		may(&e, EINVAL);
-	check(&e, TRY(s, "msync", "map %ld of region %ld", m - self.maps,
-		      m->region, 0, 0,
-		      msync(m->address, m->pages * PAGE_BYTES,
-			    modes[below(s, 4)])));
-}
-
-void op_mlock(struct stream *s)
-{
-	struct map *m = map_pick(s);
-	uint64_t what = below(s, 4);
-	struct expect e = {};
-	size_t bytes;
-
-	if (!m)
-		return;
-	bytes = m->pages * PAGE_BYTES;
-	/* What cannot be read cannot be brought in */
-	may(&e, ENOMEM);
-	may(&e, EAGAIN);
-	check(&e, TRY(s, "mlock", "map %ld of region %ld, %ld", m - self.maps,
-		      m->region, (long)what, 0,
-		      what == 0 ? mlock(m->address, bytes) :
-		      what == 1 ? mlock2(m->address, bytes, 1) :
-				  munlock(m->address, bytes)));
-	m->split = true;
+	}
+	if ((char *)address != m->address)
+		fail("a mapping is not where it was wanted");
+	rights.lower &= rights_later(p, DATA).lower;
+	if (world->no_exec)
+		rights.upper &= RW;
+	*m = (struct map) {
+		.used = true, .region = p->region, .player = NOBODY,
+		.address = (char *)address, .first = first, .pages = n,
+		.prot = prot, .may = rights, .shared = flags & MAP_SHARED,
+	};
 }

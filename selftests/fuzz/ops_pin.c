@@ -25,13 +25,6 @@ static uint64_t settled_state(struct stream *s, const struct player *p,
 	return word;
 }
 
-static struct player *pick_with_pins(struct stream *s)
-{
-	struct player *p = pick_mine(s, false);
-
-	return p && p->pins ? p : NULL;
-}
-
 /* The protocol itself: raise, barrier, look */
 void op_pin_by_table(struct stream *s)
 {
@@ -50,8 +43,7 @@ void op_pin_by_table(struct stream *s)
 		goto unlock;
 	journal_call("pin by table", "client %ld/%ld, page %ld", p->region,
 		     p->client, (long)page, 0);
-	__atomic_fetch_add(&p->pins[page], PASHM_PIN_COUNT_ONE,
-			   __ATOMIC_SEQ_CST);
+	pin_raise(p, page);
 	journal_return(0);
 	state = settled_state(s, p, page);
 	in.offset = page * PAGE_BYTES;
@@ -61,8 +53,7 @@ void op_pin_by_table(struct stream *s)
 	out.length = pashm_state_length(state) * PAGE_BYTES;
 	out.verdict = wanted_verdict(r, &in, out.generation);
 	if (out.verdict == PASHM_STALE)
-		__atomic_fetch_sub(&p->pins[page], PASHM_PIN_COUNT_ONE,
-				   __ATOMIC_RELEASE);
+		pin_lower(p, page);
 	pin_answered(p, &in, &out);
 	count_check(p, page);
 	if (out.verdict != PASHM_STALE && once_in(s, 2))
@@ -78,26 +69,20 @@ unlock:
  */
 void op_hammer(struct stream *s)
 {
-	struct player *p = pick_with_pins(s);
-	struct region *r;
 	size_t page;
+	struct player *p = lock_idle_extent(s, &page);
+	struct region *r;
 	int i;
 
 	if (!p)
 		return;
 	r = region_of(p);
-	page = pick_page(s, r);
-	region_lock(r, page, page);
-	if (fading(p) || !r->length[page] || *count_of(p, page) ||
-	    !view_of(r)->writable)
-		goto unlock;
 	journal_call("hammer", "client %ld/%ld, page %ld", p->region,
 		     p->client, (long)page, 0);
 	for (i = 0; i < 100; i++) {
 		uint64_t state;
 
-		__atomic_fetch_add(&p->pins[page], PASHM_PIN_COUNT_ONE,
-				   __ATOMIC_SEQ_CST);
+		pin_raise(p, page);
 		++*count_of(p, page);
 		state = state_word(r, page);
 		/* Its purger sees the count and gives up: soon */
@@ -108,11 +93,9 @@ void op_hammer(struct stream *s)
 		page_check(r, page);
 		page_fill(r, page, (uint32_t)draw(s) | 1);
 		page_check(r, page);
-		__atomic_fetch_sub(&p->pins[page], PASHM_PIN_COUNT_ONE,
-				   __ATOMIC_RELEASE);
+		pin_lower(p, page);
 	}
 	journal_return(0);
-unlock:
 	region_unlock(r, page, page);
 }
 
@@ -134,8 +117,7 @@ void op_unpin_by_table(struct stream *s)
 			     p->region, p->client, (long)page, 0);
 		((uint8_t *)&p->pins[page])[PASHM_PIN_RECENCY_BYTE] =
 			(uint8_t)draw(s);
-		__atomic_fetch_sub(&p->pins[page], PASHM_PIN_COUNT_ONE,
-				   __ATOMIC_RELEASE);
+		pin_lower(p, page);
 		journal_return(0);
 		--*count_of(p, page);
 	}

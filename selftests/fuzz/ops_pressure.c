@@ -6,6 +6,8 @@
 
 #define CGROUPS		"/sys/fs/cgroup"
 #define GROUPS		2
+/* For what can neither be taken nor swapped out: tables, stacks, slabs */
+#define LIMIT_ROOM	(8UL << 20)
 
 static char groups[GROUPS][64];
 
@@ -59,6 +61,41 @@ void op_reclaim(struct stream *s)
 		 (unsigned long long)small(s, 4096));
 	journal_call("reclaim", "%s", (long)group, 0, 0, 0);
 	journal_return(file_write(path, amount));
+}
+
+/*
+ * A group is made to give memory back, or told that it may grow again. Nobody
+ * must die of it: who is above the lower limit is slowed down, and the upper one
+ * is so high that swapping helps.
+ */
+void op_limit(struct stream *s)
+{
+	bool upper = once_in(s, 2), off = once_in(s, 2);
+	const char *group = group_draw(s);
+	char path[96], text[32];
+	uint64_t limit;
+	long ret;
+
+	snprintf(path, sizeof(path), "%s/memory.current", group);
+	limit = strtoull(file_contents(path, text, sizeof(text)), NULL, 10);
+	if (upper)
+		limit += LIMIT_ROOM + below(s, LIMIT_ROOM);
+	else
+		limit -= below(s, limit / 4 + 1);
+	if (!strcmp(group, CGROUPS) || (upper && !world->swap))
+		return;
+	snprintf(path, sizeof(path), "%s/memory.%s", group,
+		 upper ? "max" : "high");
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
+	journal_call("limit", "%s, upper %ld, off %ld, %ld", (long)group,
+		     upper, off, (long)limit);
+	ret = file_write(path, off ? "max" : text);
+	/* Reclaimed at once; to stay above it would slow all down */
+	if (!ret && !upper && !off && !once_in(s, 8))
+		ret = file_write(path, "max");
+	journal_return(ret);
+	if (ret)
+		fail("%s cannot be set: %s", path, result_name(ret));
 }
 
 /* What is touched from here on is charged to another cgroup */

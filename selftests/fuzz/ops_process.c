@@ -25,9 +25,12 @@ static void child_begin(uint64_t seed)
 /* Half of them end by a signal */
 static void __attribute__((noreturn)) child_end(bool by_signal)
 {
-	clients_of_process(getpid(), false);
-	if (by_signal)
+	players_foreign_end();
+	if (by_signal) {
+		process_condemn(getpid(), self.journal);
 		raise(SIGKILL);
+	}
+	clients_of_process(getpid(), false);
 	_exit(0);
 }
 
@@ -42,7 +45,8 @@ static void child_run(struct stream *s)
 	child_end(once_in(s, 2));
 }
 
-static void child_reap(pid_t pid)
+/* It may have been killed by us, but not by the kernel, short of memory */
+static void child_reap(pid_t pid, int journal)
 {
 	int status;
 
@@ -50,8 +54,10 @@ static void child_reap(pid_t pid)
 		fail("waitpid: %s", strerror(errno));
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 3)
 		_exit(3);
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-		fail("a child was ended by %s", strsignal(WTERMSIG(status)));
+	if (WIFSIGNALED(status) && (WTERMSIG(status) != SIGKILL ||
+				    !condemned(pid, journal)))
+		fail("a child was ended by %s, not by us",
+		     strsignal(WTERMSIG(status)));
 	clients_of_process(pid, true);
 }
 
@@ -68,7 +74,12 @@ static void fork_and_wait(struct stream *s, uint64_t seed)
 	}
 	journal_return(pid < 0 ? -errno : 0);
 	if (pid > 0)
-		child_reap(pid);
+		child_reap(pid, self.journal);
+}
+
+static int async_journal(int slot)
+{
+	return PROCESSES_MAX + self.process * ASYNC_MAX + slot;
 }
 
 static void fork_async(uint64_t seed, int slot)
@@ -83,7 +94,7 @@ static void fork_async(uint64_t seed, int slot)
 		child_begin(seed);
 		/* Killed, it could not take children of its own along */
 		self.depth = DEPTH_MAX;
-		self.journal = PROCESSES_MAX + self.process * ASYNC_MAX + slot;
+		self.journal = async_journal(slot);
 		for (i = 0; !__atomic_load_n(&world->failed, __ATOMIC_SEQ_CST);
 		     i++) {
 			self.operation = i;
@@ -113,6 +124,18 @@ void op_fork(struct stream *s)
 	fork_and_wait(s, seed);
 }
 
+/* It goes on until it is told to die, or somebody has reported */
+static void async_alive(pid_t pid)
+{
+	siginfo_t ended = {};
+
+	if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT))
+		fail("waitid: %s", strerror(errno));
+	if (ended.si_pid)
+		fail("a child has ended by itself, code %d, status %d",
+		     ended.si_code, ended.si_status);
+}
+
 /* It is at work somewhere: the model is told before, and after */
 static void async_end(int slot)
 {
@@ -121,9 +144,10 @@ static void async_end(int slot)
 	if (!pid)
 		return;
 	journal_call("kill", "%ld", pid, 0, 0, 0);
-	process_condemn(pid, slot);
+	async_alive(pid);
+	process_condemn(pid, async_journal(slot));
 	kill(pid, SIGKILL);
-	child_reap(pid);
+	child_reap(pid, async_journal(slot));
 	self.asyncs[slot] = 0;
 	journal_return(0);
 	clients_settle();

@@ -14,7 +14,7 @@ void op_query(struct stream *s)
 		return;
 	if (query.abi_version != PASHM_ABI_VERSION ||
 	    query.protocol != PASHM_PROTOCOL_VERSION ||
-	    query.create_flags != PASHM_CREATE_SOLE ||
+	    query.create_flags != CREATE_FLAGS ||
 	    query.page_size != PAGE_BYTES)
 		fail("QUERY answers version %u, protocol %u, flags %#x, page %u",
 		     query.abi_version, query.protocol, query.create_flags,
@@ -86,15 +86,6 @@ void op_create_badly(struct stream *s)
 	if (fcntl((int)fd, F_GETFD) != FD_CLOEXEC)
 		fail("a new descriptor is not closed on exec");
 	close((int)fd);
-}
-
-/* What a client of @ticket's mask may have at this moment */
-static struct mask mask_of(const struct region *r, const struct client *ticket)
-{
-	return (struct mask) {
-		.upper = ticket->prot.upper & r->prot.upper,
-		.lower = ticket->prot.lower & r->prot.lower,
-	};
 }
 
 void op_attach(struct stream *s)
@@ -175,6 +166,7 @@ void op_protect(struct stream *s)
 	if (once_in(s, 20))
 		args.reserved = (uint32_t)edge(s);
 	must_if(&e, args.reserved || prot & ~(uint32_t)RWX, EINVAL);
+	must_if(&e, !p->mine, EPERM);
 	/* A right that is lost already cannot be kept, nor given up for all */
 	need(&e, &r->prot, &client_of(p)->prot, prot & RWX, EINVAL);
 	if (args.flags && !(r->prot.upper & client_of(p)->prot.upper &

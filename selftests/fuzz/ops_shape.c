@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Extents made, freed, joined and cut: by RESHAPE, and alone by cmpxchg. */
 #include "ops.h"
+#include "pins.h"
 
 /* The start of an extent near @page, or @page if there is none */
 static size_t head_near(const struct region *r, size_t page)
@@ -65,7 +66,12 @@ static void count_expect(struct expect *e, const struct region *r, int client,
 	must_if(e, own > 1, EBUSY);
 }
 
-/* What is there must lie inside, and nobody else may have it pinned */
+/*
+ * What is there must lie inside, and nobody else may have it pinned. A raised
+ * count is the only reason for EBUSY, also of a pin that will be refused: but
+ * whoever raises one has the window locked. Purges and other reshapes are
+ * waited for.
+ */
 static void extents_expect(struct expect *e, const struct region *r, int client,
 			   size_t start, size_t length)
 {
@@ -86,9 +92,6 @@ static void extents_expect(struct expect *e, const struct region *r, int client,
 		if (held == MAYBE)
 			may(e, EBUSY);
 	}
-	/* Another's purge may come in between again and again */
-	if (world->concurrent)
-		may(e, EBUSY);
 }
 
 /* RESHAPE has done it: follow, and look whether the tables say the same */
@@ -333,8 +336,7 @@ void op_reshape_alone(struct stream *s)
 
 		journal_call("reshape alone", "region %ld, page %ld, length %ld",
 			     p->region, (long)page, length, 0);
-		__atomic_fetch_add(&p->pins[page], PASHM_PIN_COUNT_ONE,
-				   __ATOMIC_SEQ_CST);
+		pin_raise(p, page);
 		reshape_alone_at(p, page, length, (uint32_t)below(s, 8),
 				 states, births);
 		r->count[p->client][page]++;

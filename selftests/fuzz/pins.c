@@ -116,3 +116,42 @@ bool fading(const struct player *p)
 {
 	return p->mine && client_of(p)->life != LIVE;
 }
+
+/* The protocol's steps at a count; the model's count is the caller's matter */
+void pin_raise(const struct player *p, size_t page)
+{
+	__atomic_fetch_add(&p->pins[page], PASHM_PIN_COUNT_ONE,
+			   __ATOMIC_SEQ_CST);
+}
+
+void pin_lower(const struct player *p, size_t page)
+{
+	__atomic_fetch_sub(&p->pins[page], PASHM_PIN_COUNT_ONE,
+			   __ATOMIC_RELEASE);
+}
+
+/* A client of this process that has its pin table mapped */
+struct player *pick_with_pins(struct stream *s)
+{
+	struct player *p = pick_mine(s, false);
+
+	return p && p->pins ? p : NULL;
+}
+
+/* Such a client, and locked an extent that it has not pinned and may write */
+struct player *lock_idle_extent(struct stream *s, size_t *page)
+{
+	struct player *p = pick_with_pins(s);
+	struct region *r;
+
+	if (!p)
+		return NULL;
+	r = region_of(p);
+	*page = pick_page(s, r);
+	region_lock(r, *page, *page);
+	if (!fading(p) && r->length[*page] && !*count_of(p, *page) &&
+	    view_of(r)->writable)
+		return p;
+	region_unlock(r, *page, *page);
+	return NULL;
+}

@@ -4,6 +4,8 @@
 
 #include "player.h"
 
+struct player *pick_with_pins(struct stream *s);
+struct player *lock_idle_extent(struct stream *s, size_t *page);
 size_t pick_page(struct stream *s, const struct region *r);
 size_t pick_pinned(struct stream *s, const struct player *p);
 uint32_t pick_known(struct stream *s, const struct region *r, size_t page);
@@ -17,6 +19,8 @@ enum pashm_verdict wanted_verdict(const struct region *r,
 				  uint32_t generation);
 void pin_answered(struct player *p, const struct pashm_range *in,
 		  const struct pashm_range *out);
+void pin_raise(const struct player *p, size_t page);
+void pin_lower(const struct player *p, size_t page);
 bool fading(const struct player *p);
 
 #endif /* FUZZ_PINS_H */

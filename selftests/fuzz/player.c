@@ -148,7 +148,7 @@ void region_retire(struct region *r)
 }
 
 /* A region that was there when this process began, or that it has made */
-static bool region_mine(int number)
+bool region_mine(int number)
 {
 	return world->regions[number].used && self.views[number].states;
 }
@@ -205,6 +205,16 @@ int region_fd(struct stream *s, const struct region *r)
 	return p && region_of(p) == r ? player_fd(s, p) : r->warden;
 }
 
+struct map *map_pick(struct stream *s)
+{
+	uint64_t start = below(s, MAPS), i;
+
+	for (i = 0; i < MAPS; i++)
+		if (self.maps[(start + i) % MAPS].used)
+			return &self.maps[(start + i) % MAPS];
+	return NULL;
+}
+
 struct player *player_free(void)
 {
 	int i;
@@ -213,64 +223,6 @@ struct player *player_free(void)
 		if (!self.players[i].used)
 			return &self.players[i];
 	return NULL;
-}
-
-/*
- * Say that a child will be killed: from here on it makes no new clients, and
- * those that it has fade.
- */
-void process_condemn(pid_t pid, int slot)
-{
-	int number = self.process * ASYNC_MAX + slot;
-
-	__atomic_store_n(&world->condemned[number], pid, __ATOMIC_SEQ_CST);
-	clients_of_process(pid, false);
-}
-
-static bool condemned(void)
-{
-	int i;
-
-	for (i = 0; i < ASYNC_MAX; i++)
-		if (__atomic_load_n(&world->condemned[self.process * ASYNC_MAX +
-						      i], __ATOMIC_SEQ_CST) ==
-		    getpid())
-			return true;
-	return false;
-}
-
-/* A slot of the model for a client of this process, or NOBODY */
-int client_reserve(struct region *r)
-{
-	int i;
-
-	region_lock_all(r);
-	/* Under the locks: either this is seen, or the new client is */
-	for (i = condemned() ? CLIENTS : 0; i < CLIENTS; i++)
-		if (r->clients[i].life == FREE)
-			break;
-	if (i < CLIENTS)
-		r->clients[i] = (struct client) {
-			.life = LIVE, .owner = getpid(),
-		};
-	region_unlock_all(r);
-	return i < CLIENTS ? i : NOBODY;
-}
-
-static void client_erase(struct region *r, int client)
-{
-	memset(r->count[client], 0, sizeof(r->count[client]));
-	r->clients[client].life =
-		__atomic_load_n(&r->clients[client].foreign,
-				__ATOMIC_SEQ_CST) ? GONE : FREE;
-}
-
-/* It is gone for certain */
-void client_bury(struct region *r, int client)
-{
-	region_lock_all(r);
-	client_erase(r, client);
-	region_unlock_all(r);
 }
 
 struct player *player_add(struct region *r, int client, int fd)
@@ -291,15 +243,37 @@ struct player *player_add(struct region *r, int client, int fd)
 	return p;
 }
 
-/* Is this process the only one that can hold the client's file? */
-static bool exclusive(const struct client *client)
+/* Keep what was sent. It is counted as foreign already, and stays so */
+struct player *player_receive(struct region *r, int client, int fd)
 {
-	int i;
+	struct player *p = region_mine(region_number(r)) ? player_free() : NULL;
 
-	for (i = 0; i < ASYNC_MAX; i++)
-		if (self.asyncs[i])
-			return false;
-	return !__atomic_load_n(&client->foreign, __ATOMIC_SEQ_CST);
+	if (p)
+		*p = (struct player) {
+			.used = true, .foreign = true,
+			.region = region_number(r), .client = client,
+			.fds = { fd }, .nfds = 1,
+		};
+	return p;
+}
+
+/* Another's client: this process has no hold on its file any more */
+static void player_forget(struct player *p)
+{
+	p->used = false;
+	if (!p->foreign)
+		return;
+	__atomic_fetch_sub(&client_of(p)->foreign, 1, __ATOMIC_SEQ_CST);
+	clients_settle();
+}
+
+/* Close @fd, or make it another name of descriptor @by */
+static void descriptor_end(int fd, int by)
+{
+	if (by == NOBODY)
+		close(fd);
+	else if (dup3(by, fd, O_CLOEXEC) != fd)
+		fail("dup3: %s", strerror(errno));
 }
 
 /*
@@ -307,7 +281,7 @@ static bool exclusive(const struct client *client)
  * the caller has just unmapped. All windows are locked, so that nobody relies
  * on the client's pins meanwhile.
  */
-static void player_end(struct player *p, int fd)
+static void player_end(struct player *p, int fd, int by)
 {
 	struct region *r = region_of(p);
 	struct client *client = client_of(p);
@@ -315,14 +289,14 @@ static void player_end(struct player *p, int fd)
 	if (p->pins)
 		munmap(p->pins, r->pages * 4UL);
 	if (fd >= 0)
-		close(fd);
+		descriptor_end(fd, by);
 	p->used = false;
 	client->closed = true;
 	if (exclusive(client))
 		client_erase(r, p->client);
 }
 
-void player_close_one(struct player *p, int index)
+void player_close_one(struct player *p, int index, int by)
 {
 	struct region *r = region_of(p);
 	int fd = p->fds[index];
@@ -330,14 +304,14 @@ void player_close_one(struct player *p, int index)
 
 	p->fds[index] = p->fds[--p->nfds];
 	if (!p->mine || !last) {
-		close(fd);
+		descriptor_end(fd, by);
 		if (!p->mine && !p->nfds && !p->maps)
-			p->used = false;
+			player_forget(p);
 		return;
 	}
 	region_lock_all(r);
 	client_of(p)->life = FADING;
-	player_end(p, fd);
+	player_end(p, fd, by);
 	region_unlock_all(r);
 }
 
@@ -352,58 +326,43 @@ int player_unmap(struct player *p, void *address, size_t bytes)
 	if (!last) {
 		ret = munmap(address, bytes);
 		if (!p->mine && !p->nfds && !p->maps)
-			p->used = false;
+			player_forget(p);
 		return ret;
 	}
 	region_lock_all(r);
 	client_of(p)->life = FADING;
 	ret = munmap(address, bytes);
-	player_end(p, -1);
+	player_end(p, -1, NOBODY);
 	region_unlock_all(r);
 	return ret;
 }
 
-/* Children and messages that held files have gone: so have closed clients */
-void clients_settle(void)
+/* Let go of one that was received, with all that holds its file */
+static void player_drop(struct player *p)
 {
-	int i, j;
+	int i;
 
-	for (i = 0; i < REGIONS; i++) {
-		struct region *r = &world->regions[i];
-
-		for (j = 0; region_mine(i) && j < CLIENTS; j++) {
-			struct client *c = &r->clients[j];
-
-			if (c->life == FADING && c->closed &&
-			    c->owner == getpid() && exclusive(c))
-				client_bury(r, j);
-			else if (c->life == GONE && exclusive(c))
-				client_bury(r, j);
-		}
-	}
+	for (i = 0; i < MAPS; i++)
+		if (self.maps[i].used &&
+		    self.maps[i].player == (int)(p - self.players))
+			map_forget(&self.maps[i]);
+	for (i = 0; i < p->nfds; i++)
+		close(p->fds[i]);
+	p->used = false;
 }
 
-/* A process is about to die, or is dead: its clients fade, or are gone */
-void clients_of_process(pid_t pid, bool dead)
+/* This process is about to end: what it has received is in nobody's hands */
+void players_foreign_end(void)
 {
-	int i, j;
+	int i;
 
-	for (i = 0; i < REGIONS; i++) {
-		struct region *r = &world->regions[i];
+	for (i = 0; i < PLAYERS; i++) {
+		struct player *p = &self.players[i];
 
-		if (!region_mine(i))
+		if (!p->used || !p->foreign)
 			continue;
-		region_lock_all(r);
-		for (j = 0; j < CLIENTS; j++) {
-			if (r->clients[j].life == FREE ||
-			    r->clients[j].owner != pid)
-				continue;
-			if (dead)
-				client_erase(r, j);
-			else
-				r->clients[j].life = FADING;
-		}
-		region_unlock_all(r);
+		player_drop(p);
+		player_forget(p);
 	}
 }
 
@@ -413,8 +372,13 @@ void players_after_fork(void)
 	int i;
 
 	for (i = 0; i < PLAYERS; i++) {
-		self.players[i].mine = false;
-		self.players[i].pins = NULL;
+		struct player *p = &self.players[i];
+
+		/* The parent alone answers for what it has received */
+		if (p->used && p->foreign)
+			player_drop(p);
+		p->mine = false;
+		p->pins = NULL;
 	}
 	memset(self.asyncs, 0, sizeof(self.asyncs));
 	for (i = 0; i < MAPS; i++)

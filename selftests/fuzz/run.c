@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include "figures.h"
 #include "ops.h"
 #include "run.h"
 
@@ -66,6 +67,8 @@ static void world_make(const struct plan *plan)
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, self.sockets))
 		fail("socketpair: %s", strerror(errno));
 	probe_exec();
+	world->swap = file_number("/proc/meminfo", "SwapTotal") > 0;
+	world->moved = pages_moved();
 	shared_region(0, 1030, false);
 	shared_region(1, 64, false);
 	shared_region(2, 513, true);
@@ -135,6 +138,7 @@ static void __attribute__((noreturn)) work(const struct plan *plan, int number)
 			operation_run(i);
 	}
 	asyncs_end();
+	players_foreign_end();
 	/* Others may go on a little longer: they must not rely on our pins */
 	clients_of_process(getpid(), false);
 	_exit(0);
@@ -239,13 +243,25 @@ static void workers_bury(const pid_t *pids, int n)
 					client_bury(&world->regions[j], k);
 }
 
+/* Nothing that is done here needs so much memory that somebody must die */
+static long long oom_kills(void)
+{
+	long long kills = file_number("/proc/vmstat", "oom_kill");
+
+	if (kills < 0)
+		fail("OOM kills are not counted");
+	return kills;
+}
+
 bool run(const struct plan *plan)
 {
 	struct worker workers[PROCESSES_MAX] = {};
 	pid_t pids[PROCESSES_MAX] = {};
+	long long kills;
 	int i;
 
 	world_make(plan);
+	kills = oom_kills();
 	world->deadline = plan->seconds ?
 			  now_ns() + plan->seconds * 1000000000ULL : 0;
 	for (i = 0; i < plan->processes; i++) {
@@ -255,11 +271,16 @@ bool run(const struct plan *plan)
 		pids[i] = workers[i].pid;
 	}
 	workers_wait(workers, plan->processes);
+	kills = oom_kills() - kills;
 	if (world->failed) {
+		if (kills)
+			printf("# the OOM killer has run, %lld times\n", kills);
 		failed_at = world->failed_at;
 		world_end();
 		return false;
 	}
+	if (kills)
+		fail("the OOM killer has run, %lld times", kills);
 	workers_bury(pids, plan->processes);
 	world_audit();
 	world_end();

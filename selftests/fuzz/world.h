@@ -18,6 +18,7 @@
 
 #define PROCESSES_MAX	8
 #define ASYNC_MAX	2		/* children at work beside a process */
+#define JOURNALS	(PROCESSES_MAX * (1 + ASYNC_MAX))
 #define SHARED_REGIONS	3
 #define OWN_REGIONS	4		/* of each process */
 #define REGIONS		(SHARED_REGIONS + PROCESSES_MAX * OWN_REGIONS)
@@ -43,8 +44,8 @@ struct mask {
 /*
  * A client's counts protect (LIVE), protect nothing (FREE), or, while its
  * process dies or others still hold its file, may do either (FADING). When its
- * process is dead, but its file is on its way to others, they protect nothing,
- * and it is still counted (GONE).
+ * process is dead, but its file is with others or on its way to them, they
+ * protect nothing, and it is still counted (GONE).
  */
 enum life { FREE, LIVE, FADING, GONE };
 
@@ -52,7 +53,7 @@ struct client {
 	enum life life;
 	pid_t owner;
 	struct mask prot;
-	unsigned int foreign;		/* descriptors on their way to others */
+	unsigned int foreign;		/* others have it, or it is on its way */
 	bool closed;			/* the owner has given it up */
 };
 
@@ -82,12 +83,20 @@ struct region {
 	bool doomed[PAGES_MAX];		/* head: cannot have its contents */
 	uint8_t priority[PAGES_MAX];
 	uint16_t count[CLIENTS][PAGES_MAX];
+
+	/* Losses found, each of which was one purge; changed atomically */
+	uint64_t losses;
+	uint64_t lost_pages;		/* at most, of these */
+	uint64_t lost_sure;		/* at least */
+	bool losses_missed;		/* somebody died: there were others */
+	uint64_t purges, purged;	/* as INFO has last said */
 };
 
 /* A client that this process has descriptors of */
 struct player {
 	bool used;
-	bool mine;			/* not a parent's */
+	bool mine;			/* not a parent's, nor a sender's */
+	bool foreign;			/* received: one of the client's @foreign */
 	bool keep;			/* the only client of its region */
 	int region;
 	int client;
@@ -132,8 +141,11 @@ struct world {
 	bool faults;			/* make allocations fail */
 	bool trace;
 	bool no_exec;			/* nothing here can be mapped to run */
+	bool swap;			/* memory may be swapped out */
+	uint64_t moved;			/* pages_moved() at the beginning */
 	uint64_t deadline;
-	pid_t condemned[PROCESSES_MAX * ASYNC_MAX];	/* about to be killed */
+	/* Of those that share a journal, the one that is meant to die next */
+	pid_t condemned[JOURNALS];
 	struct region regions[REGIONS];
 };
 

@@ -12,24 +12,25 @@
 #define USABLE(x)	true
 #include "extents.pml"
 
-#ifdef RESHAPE_WITHOUT_SLOT
-#define SHAPER_MUST_WAIT(from, to)	false
-#define SHAPER_TAKES(from, to)		skip
+#if defined(RESHAPE_WITHOUT_SLOT)
+#define BEFORE_US(from, to)	0
+#define TAKE_SLOT(from, to)	skip
+#elif defined(QUEUE_WITHOUT_WAIT)
+#define BEFORE_US(from, to)	0
+#define TAKE_SLOT(from, to)	slot_take(SHAPER, from, to)
 #else
-#define SHAPER_MUST_WAIT(from, to)	SLOTS_ON(from, to)
-#define SHAPER_TAKES(from, to)		slot_take(SHAPER, from, to)
+#define BEFORE_US(from, to)	SLOTS_ON(from, to)
+#define TAKE_SLOT(from, to)	slot_take(SHAPER, from, to)
 #endif
 
-/* pashm_slot_queue() */
+/*
+ * pashm_slot_queue(): the slot is taken at once, which keeps purges out and has
+ * pins wait for us, and then those are waited for that were there before.
+ */
 inline reserve(from, to)
 {
-	do
-	:: atomic { !SHAPER_MUST_WAIT(from, to) -> SHAPER_TAKES(from, to) } ->
-		break
-	:: atomic { SHAPER_MUST_WAIT(from, to) ->
-		awaited[OWNER] = SLOTS_ON(from, to) };
-		!awaited[OWNER]
-	od
+	atomic { awaited[OWNER] = BEFORE_US(from, to); TAKE_SLOT(from, to) };
+	!awaited[OWNER]
 }
 
 #if defined(RESHAPE_WITHOUT_CLAIM)

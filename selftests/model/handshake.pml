@@ -32,7 +32,8 @@ hidden byte i;
 
 /*
  * pashm_settle(): under the lock, see which slots there are; sleep until these
- * have ended; under the lock, clear PURGING if nobody has a slot.
+ * have ended; clear PURGING if nobody has a slot. The code does this last with a
+ * slot of its own, so that nobody takes one meanwhile: one step.
  */
 #define SLOTS_SEE(who)	awaited[who] = SLOTS_NOW
 #ifdef WAIT_NEVER_CLEARS
@@ -211,9 +212,13 @@ proctype purger(byte p)
 #endif
 	   CHECK_COUNTS;
 	   goto next;
-busy:	   /* pashm_purge_settled(); reclaim goes on to another extent */
+busy:	   /*
+	    * pashm_purge_settled(). Reclaim clears what is forged and goes on to
+	    * another extent: pashm_purge_unclaim().
+	    */
 	   if
-	   :: p == 0
+	   :: p == 0 ->
+		atomic { STILL(p) -> SLOTS_CLEAR }
 	   :: p == 1 ->
 		atomic { STILL(p) -> SLOTS_SEE(PINNERS + p) };
 		!awaited[PINNERS + p];

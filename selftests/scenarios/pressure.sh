@@ -5,7 +5,7 @@
 # and a neighbour that takes 250 MB. Nobody may be killed, pinned contents must
 # stay, and no more may be taken than is needed. Many times in one guest, and
 # some more in fresh ones; with a swap device, too.
-# timeout=1200
+# timeout=3600
 set -euo pipefail
 
 [[ ${1:-} != --help ]] || {
@@ -14,30 +14,18 @@ set -euo pipefail
 	exit 0
 }
 
-top=$(realpath "$(dirname "$(realpath "$0")")/../..")
-vm=${VM:-$top/scripts/vm}
-kernel=${KERNEL:-6.1}
-pressure=${KSFT_INSTALL:-$top/build/check/install}/pashm/pressure
-logs=${LOGS:-$(mktemp -d)}
-if [[ ! ${PASHM_KO:-} ]]; then
-	described=$("$top/scripts/kernel" env "$kernel")
-	eval "$described"
-	PASHM_KO=$top/build/$KVER/pashm.ko
-fi
-
-for file in "$PASHM_KO" "$pressure"; do
-	[[ -r $file ]] || {
-		printf '1..1\nok 1 %s # SKIP %s is missing\n' pressure "$file"
-		exit
-	}
-done
+# shellcheck source=selftests/scenarios/setting
+. "$(dirname "$(realpath "$0")")/setting"
+pressure=$install/pressure
+describe_kernel
+needs pressure "$PASHM_KO" "$pressure"
 
 # So many runs, in one guest
 done_runs=0
 guest() {
 	local first=$((done_runs + 1)) last=$((done_runs + $1))
 	shift
-	"$vm" --kernel "$kernel" --mem "$mem" --cpus 2 --timeout 600 \
+	"$vm" --kernel "$kernel" --mem "$mem" --cpus 2 --timeout 1200 \
 		--module "$PASHM_KO" --file "$pressure:/pressure" \
 		--log "$logs/pressure.$first.log" "$@" -- \
 		/pressure "$first" "$last" || result=$?
