@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the module and the library do around the choice of victims: the clock
+ * that ticks with the volume purged, notes on pin and unpin, batches, and where
+ * an object goes that is filled in again. The pin that a use holds is over
+ * before the next one begins, so nothing that the hand meets is pinned.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../../include/uapi/linux/pashm_pin.h"
+#include "region.h"
+
+/* Reclaim is asked for one of so many pages of the cache at a time */
+unsigned int region_batch_share = 64;
+/* Between two searches for notes that are too old */
+#define FORGET_EPOCHS	8U
+/* Processes that use the region, each with notes of its own */
+unsigned int region_clients = 1;
+/* What pashm_cache remembers at least, as a multiple of what is in memory */
+unsigned int region_ghosts = 8;
+
+static void bit_set(uint64_t *bits, uint32_t at)
+{
+	bits[at / 64] |= 1ULL << at % 64;
+}
+
+static void bit_clear(uint64_t *bits, uint32_t at)
+{
+	bits[at / 64] &= ~(1ULL << at % 64);
+}
+
+static bool bit_test(const uint64_t *bits, uint32_t at)
+{
+	return bits[at / 64] >> at % 64 & 1;
+}
+
+/* The first bit at or after @from, or NONE */
+static uint32_t bit_next(const uint64_t *bits, uint32_t from, uint32_t size)
+{
+	uint32_t at = from / 64, words = (size + 63) / 64;
+	uint64_t word;
+
+	if (from >= size)
+		return REGION_NONE;
+	word = bits[at] & ~0ULL << from % 64;
+	while (!word)
+		if (++at == words)
+			return REGION_NONE;
+		else
+			word = bits[at];
+	return at * 64 + (uint32_t)__builtin_ctzll(word);
+}
+
+static uint32_t largest(const struct trace *trace)
+{
+	uint32_t key, pages = 0;
+
+	for (key = 0; key < trace->keys; key++)
+		if (trace->pages[key] > pages)
+			pages = trace->pages[key];
+	return pages;
+}
+
+/* Where every object has a place of its own, they lie in order of their keys */
+static void place_all(struct region *region)
+{
+	uint32_t key, head = 0;
+
+	for (key = 0; key < region->trace->keys; key++) {
+		region->home[key] = head;
+		region->extents[head].key = key;
+		region->extents[head].pages = region->trace->pages[key];
+		bit_set(region->purged, head);
+		head += region->trace->pages[key];
+	}
+}
+
+void *region_create(const struct policy *policy, const struct trace *trace,
+		    uint32_t capacity)
+{
+	struct region *region = must_calloc(1, sizeof(*region));
+	uint32_t key;
+	uint64_t sum = 0;
+
+	region->rules = policy->rules;
+	region->trace = trace;
+	region->capacity = capacity;
+	region->batch = capacity / region_batch_share ?
+			capacity / region_batch_share : 1;
+	region->clients = region_clients;
+	region->epoch = pashm_epoch_next(0);
+	for (key = 0; key < trace->keys; key++)
+		sum += trace->pages[key];
+	if (region->rules->placement == PLACEMENT_FIRST)
+		sum = 4ULL * capacity + 2 * largest(trace);
+	region->size = (uint32_t)sum;
+	region->extents = must_calloc(sum, sizeof(*region->extents));
+	region->resident = must_calloc(sum / 64 + 1, sizeof(uint64_t));
+	region->purged = must_calloc(sum / 64 + 1, sizeof(uint64_t));
+	region->home = must_calloc(trace->keys, sizeof(*region->home));
+	pashm_runs_init(&region->free);
+	if (region->rules->placement == PLACEMENT_HOME) {
+		place_all(region);
+		return region;
+	}
+	for (key = 0; key < trace->keys; key++)
+		region->home[key] = REGION_NONE;
+	if (region->rules->ghosts) {
+		while (region->ghosts_mask < region_ghosts * capacity)
+			region->ghosts_mask = 2 * region->ghosts_mask + 1;
+		region->ghosts = must_calloc(region->ghosts_mask + 1ULL,
+					     sizeof(*region->ghosts));
+	}
+	if (pashm_runs_reserve(&region->free, sum) ||
+	    !pashm_runs_give(&region->free, 0, region->size))
+		abort();
+	return region;
+}
+
+void region_destroy(void *memory)
+{
+	struct region *region = memory;
+
+	pashm_runs_clear(&region->free);
+	free(region->extents);
+	free(region->resident);
+	free(region->purged);
+	free(region->home);
+	free(region->ghosts);
+	free(region);
+}
+
+uint32_t region_hand(struct region *region)
+{
+	uint32_t head = bit_next(region->resident, region->hand, region->size);
+
+	region->hand = 0;
+	if (head == REGION_NONE)
+		return head;
+	region->hand = head + region->extents[head].pages;
+	region->looked++;
+	return head;
+}
+
+void region_notes(const struct region *region, uint32_t head,
+		  unsigned int *frequency, unsigned int *age)
+{
+	const struct notes *notes = region->extents[head].notes;
+	uint32_t i, note;
+
+	*frequency = 0;
+	*age = 255;
+	for (i = 0; i < region->clients; i++, notes++) {
+		/* A word that nobody has noted in */
+		if (!notes->recency)
+			continue;
+		note = pashm_note_age(region->epoch, notes->recency);
+		if (note < *age)
+			*age = note;
+		if (notes->frequency > *frequency)
+			*frequency = notes->frequency;
+	}
+}
+
+void region_purge(struct region *region, uint32_t head)
+{
+	uint32_t pages = region->extents[head].pages, turn;
+
+	turn = region->pages / region->rules->epochs;
+	bit_clear(region->resident, head);
+	bit_set(region->purged, head);
+	region->pages -= pages;
+	region->gone++;
+	region->taken++;
+	region->volume += pages;
+	if (region->volume < turn)
+		return;
+	region->volume = 0;
+	region->epoch = pashm_epoch_next(region->epoch);
+}
+
+static struct ghost *ghost_at(const struct region *region, uint32_t key)
+{
+	uint32_t hash = key * 0x9e3779b1U;
+
+	return &region->ghosts[(hash ^ hash >> 15) & region->ghosts_mask];
+}
+
+static void ghost_make(struct region *region, uint32_t head)
+{
+	uint32_t key = region->extents[head].key;
+	struct ghost *ghost = ghost_at(region, key);
+	unsigned int frequency, age;
+
+	region_notes(region, head, &frequency, &age);
+	*ghost = (struct ghost){ .key = key + 1, .notes = {
+		.recency = (uint8_t)(region->epoch - age),
+		.frequency = (uint8_t)frequency,
+	} };
+}
+
+static bool ghost_is_old(const struct region *region,
+			 const struct notes *notes)
+{
+	return pashm_note_age(region->epoch, notes->recency) >=
+	       region->rules->ghosts;
+}
+
+void region_forget(struct region *region)
+{
+	unsigned int frequency, age, i;
+	uint32_t head = 0;
+
+	/* The module's hand meets them as it goes; here, now and then is enough */
+	if (region->epoch - region->forgotten < FORGET_EPOCHS)
+		return;
+	region->forgotten = region->epoch;
+	for (i = 0; region->ghosts && i <= region->ghosts_mask; i++)
+		if (ghost_is_old(region, &region->ghosts[i].notes))
+			region->ghosts[i].key = 0;
+	for (;; head++) {
+		head = bit_next(region->purged, head, region->size);
+		if (head == REGION_NONE)
+			return;
+		region_notes(region, head, &frequency, &age);
+		for (i = 0; age >= region->rules->ghosts &&
+		     i < REGION_CLIENTS_MAX; i++)
+			region->extents[head].notes[i] = (struct notes){ 0 };
+	}
+}
+
+/* The library ends an extent: its pages can be used for another */
+static void extent_free(struct region *region, uint32_t head)
+{
+	struct extent *extent = &region->extents[head];
+
+	if (region->ghosts)
+		ghost_make(region, head);
+	bit_clear(region->purged, head);
+	region->home[extent->key] = REGION_NONE;
+	region->gone--;
+	region->entries--;
+	if (!pashm_runs_give(&region->free, head, extent->pages))
+		abort();
+	extent->pages = 0;
+}
+
+/* pashm_cache ends the extents of all entries that were purged */
+static void library_search(struct region *region)
+{
+	uint32_t head = 0;
+
+	region->searched = region->taken;
+	while ((head = bit_next(region->purged, head, region->size)) !=
+	       REGION_NONE)
+		extent_free(region, head);
+}
+
+/*
+ * It does so when about a quarter of all entries may have been purged, and when
+ * the address space is full.
+ */
+static uint32_t library_place(struct region *region, uint32_t pages)
+{
+	uint32_t head;
+
+	if (region->taken - region->searched > region->entries / 4)
+		library_search(region);
+	while (!pashm_runs_take(&region->free, pages, &head)) {
+		if (!region->gone) {
+			/* In pieces: as cache_evict() */
+			head = region_hand(region);
+			if (head != REGION_NONE)
+				region_purge(region, head);
+		}
+		library_search(region);
+	}
+	return head;
+}
+
+static void fill(struct region *region, uint32_t key, struct notes *notes,
+		 unsigned int frequency)
+{
+	uint32_t pages = region->trace->pages[key], head;
+	struct extent *extent;
+
+	while (region->pages + pages > region->capacity)
+		region->rules->reclaim(region, region->batch);
+	if (region->rules->placement == PLACEMENT_FIRST) {
+		head = library_place(region, pages);
+		region->home[key] = head;
+		extent = &region->extents[head];
+		*extent = (struct extent){ .key = key, .pages = pages };
+		notes = extent->notes;
+		region->entries++;
+	} else {
+		head = region->home[key];
+		bit_clear(region->purged, head);
+	}
+	notes->frequency = (uint8_t)frequency;
+	notes->recency = (uint8_t)region->epoch;
+	bit_set(region->resident, head);
+	region->pages += pages;
+}
+
+/* What is known of an object that is not there: where it was, or by its ghost */
+static unsigned int frequency_back(struct region *region, uint32_t key,
+				   const struct notes *notes)
+{
+	const struct rules *rules = region->rules;
+	unsigned int age, known, since;
+
+	if (!notes && region->ghosts && ghost_at(region, key)->key == key + 1)
+		notes = &ghost_at(region, key)->notes;
+	if (!notes || !notes->recency)
+		return 0;
+	age = pashm_note_age(region->epoch, notes->recency);
+	/* The module asks all clients, a client knows but its own notes */
+	known = notes->frequency;
+	since = age;
+	if (region->home[key] != REGION_NONE)
+		region_notes(region, region->home[key], &known, &since);
+	if (rules->back)
+		rules->back(region, known, since, region->trace->pages[key]);
+	return rules->filled(notes->frequency, age);
+}
+
+bool region_use(void *memory, size_t at)
+{
+	struct region *region = memory;
+	const struct rules *rules = region->rules;
+	uint32_t key = region->trace->key[at], head = region->home[key];
+	struct notes *notes = NULL;
+	unsigned int frequency, age;
+
+	/* Which client's turn it is has nothing to do with the object */
+	if (head != REGION_NONE)
+		notes = &region->extents[head].notes
+			[(at * 0x9e3779b97f4a7c15 >> 32) % region->clients];
+	if (notes && bit_test(region->resident, head)) {
+		age = notes->recency ? pashm_note_age(region->epoch,
+						      notes->recency) : 255;
+		notes->frequency = (uint8_t)rules->pinned(notes->frequency,
+							  age);
+		notes->recency = (uint8_t)region->epoch;
+		return true;
+	}
+	frequency = frequency_back(region, key, notes);
+	if (region->trace->pages[key] > region->capacity)
+		return false;
+	if (rules->placement == PLACEMENT_FIRST && head != REGION_NONE)
+		extent_free(region, head);
+	fill(region, key, notes, frequency);
+	return false;
+}
