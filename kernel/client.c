@@ -234,11 +234,13 @@ bool pashm_clients_pinned(struct pashm_region *region, unsigned long head,
 	return pinned;
 }
 
-/* The clients' notes of an extent combined, for the choice of victims */
+/* The clients' notes of the extent that @state describes, combined */
 struct pashm_notes pashm_clients_notes(struct pashm_region *region,
-				       unsigned long head)
+				       unsigned long head, u64 state)
 {
-	struct pashm_notes notes = { .age = 255 };
+	struct pashm_notes notes = {
+		.use = { .age = 255, .priority = pashm_state_priority(state) },
+	};
 	u32 epoch = READ_ONCE(region->header->epoch);
 	struct pashm_client *client;
 
@@ -246,15 +248,39 @@ struct pashm_notes pashm_clients_notes(struct pashm_region *region,
 	list_for_each_entry_rcu(client, &region->clients, link) {
 		u32 pin = pashm_client_pin(client, head);
 
-		if (!pin)
-			continue;
 		if (pashm_pin_count(pin))
 			notes.pinned = true;
-		notes.age = min_t(u8, notes.age, pashm_note_age(epoch, pin));
-		notes.frequency = max_t(u8, notes.frequency,
-					min(pin >> 8 & 0xff,
-					    PASHM_FREQUENCY_MAX));
+		if (!pashm_pin_recency(pin))
+			continue;
+		notes.noted = true;
+		notes.use.age = min(notes.use.age,
+				    pashm_note_age(epoch,
+						   pashm_pin_recency(pin)));
+		notes.use.frequency = max(notes.use.frequency,
+					  pashm_pin_frequency(pin));
 	}
 	rcu_read_unlock();
 	return notes;
+}
+
+/*
+ * Clear what was noted of an extent so long ago that it would soon look fresh. Not if
+ * the owner is just writing there.
+ */
+void pashm_clients_forget(struct pashm_region *region, unsigned long head)
+{
+	u32 epoch = READ_ONCE(region->header->epoch);
+	struct pashm_client *client;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(client, &region->clients, link) {
+		atomic_t *word = pashm_table_lookup(&client->pins, head);
+		u32 pin = word ? atomic_read(word) : 0;
+
+		if (pashm_pin_recency(pin) && !pashm_pin_count(pin) &&
+		    pashm_note_age(epoch, pashm_pin_recency(pin)) >=
+		    PASHM_STEER_FORGET)
+			atomic_cmpxchg_relaxed(word, pin, 0);
+	}
+	rcu_read_unlock();
 }

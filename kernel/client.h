@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/workqueue.h>
 
+#include "steer.h"
 #include "table.h"
 
 struct pashm_region;
@@ -46,19 +47,20 @@ bool pashm_client_is_owner(struct pashm_client *client);
 
 /**
  * struct pashm_notes - what the clients say of an extent
- * @pinned:    some client has it pinned
- * @age:       epochs since any client used it, 255 if none ever noted it
- * @frequency: highest frequency note
+ * @pinned: some client has it pinned
+ * @noted:  some client has used it
+ * @use:    the freshest recency, the highest frequency; if not @noted, of age 255
  */
 struct pashm_notes {
 	bool pinned;
-	u8 age;
-	u8 frequency;
+	bool noted;
+	struct pashm_use use;
 };
 
 bool pashm_clients_pinned(struct pashm_region *region, unsigned long head,
 			  struct pashm_client *except);
 struct pashm_notes pashm_clients_notes(struct pashm_region *region,
-				       unsigned long head);
+				       unsigned long head, u64 state);
+void pashm_clients_forget(struct pashm_region *region, unsigned long head);
 
 #endif /* PASHM_CLIENT_H */

@@ -91,12 +91,12 @@ static const struct file_operations pashm_stats_fops = {
 static void pashm_listing_show(struct seq_file *m,
 			       const struct pashm_listing *listing)
 {
-	seq_printf(m, "  memcg=%lu node=%d charged=%ld share=%u/%u age_min=%u hand=%ld\n",
+	seq_printf(m, "  memcg=%lu node=%d charged=%ld share=%u/%u threshold=%u hand=%ld\n",
 		   pashm_memcg_ino(READ_ONCE(listing->memcg)),
 		   READ_ONCE(listing->nid),
 		   atomic_long_read(&listing->charged),
 		   READ_ONCE(listing->share), PASHM_SHARE_ONE,
-		   READ_ONCE(listing->age_min),
+		   READ_ONCE(listing->steer.threshold),
 		   atomic_long_read(&listing->hand));
 }
 

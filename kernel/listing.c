@@ -144,8 +144,8 @@ static struct pashm_listing *pashm_listing_make(struct pashm_region *region,
 		.memcg = memcg,
 		.nid = nid,
 		.share = PASHM_SHARE_ONE,
-		.age_min = PASHM_AGE_START,
 	};
+	pashm_steer_init(&listing->steer);
 
 	spin_lock(&region->listings_lock);
 	other = pashm_listing_find(region, memcg, nid);
@@ -351,17 +351,28 @@ struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
 	return NULL;
 }
 
+/* The next lap is to clear old notes if the last one that did is long ago */
+static void pashm_listing_forget(struct pashm_listing *listing)
+{
+	u32 epoch = READ_ONCE(listing->region->header->epoch);
+	bool forgets = epoch - READ_ONCE(listing->forgotten) >=
+		       PASHM_FORGET_EVERY;
+
+	if (forgets)
+		WRITE_ONCE(listing->forgotten, epoch);
+	WRITE_ONCE(listing->forgets, forgets);
+}
+
 /*
- * The hand has come round: learn from the lap. One that has seen nothing of ours
- * has not looked close enough, unless it was one that took @all there was; if
- * there is nothing even then, the next one may choose again.
+ * The hand has come round: learn from the lap. One that has seen nothing of ours has
+ * not looked close enough: the next takes all there is. If there is nothing even then,
+ * the choice begins anew.
  */
 void pashm_listing_lap(struct pashm_listing *listing, bool all)
 {
 	unsigned long pinned = atomic_long_xchg(&listing->lap_pinned, 0);
 	unsigned long free = atomic_long_xchg(&listing->lap_free, 0);
 	unsigned long purged = atomic_long_xchg(&listing->lap_purged, 0);
-	unsigned int age = READ_ONCE(listing->age_min);
 
 	if (pinned || free)
 		WRITE_ONCE(listing->share,
@@ -370,13 +381,10 @@ void pashm_listing_lap(struct pashm_listing *listing, bool all)
 		atomic_long_set(&listing->charged, pinned + free - purged);
 	if (all && !pinned && !free)
 		pashm_listing_idle(listing);
+	pashm_steer_lap(&listing->steer);
 	if (all && !free)
-		age = PASHM_AGE_START;
-	else if (purged > free / 2)
-		age = min(age + 1, PASHM_AGE_LIMIT);
-	else if (purged <= free / 8)
-		age /= 2;
-	WRITE_ONCE(listing->age_min, age);
+		WRITE_ONCE(listing->steer.started, false);
+	pashm_listing_forget(listing);
 }
 
 /*

@@ -6,6 +6,8 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+#include "steer.h"
+
 struct mem_cgroup;
 struct mm_struct;
 struct pashm_region;
@@ -13,8 +15,8 @@ struct shrink_control;
 struct shrinker;
 
 #define PASHM_SHARE_ONE	256U	/* share: all of it */
-#define PASHM_AGE_START	4U	/* epochs */
-#define PASHM_AGE_LIMIT	32U
+/* Notes that are too old are looked for so often, in epochs */
+#define PASHM_FORGET_EVERY	16U
 
 /**
  * struct pashm_listing - a region on the reclaim list of one memcg and node
@@ -32,8 +34,9 @@ struct shrinker;
  * @hand:        clock hand, index of the next page to look at; advanced by
  *               cmpxchg, so that each extent is looked at by one reclaimer
  * @share:       of @charged that was reclaimable in the last lap, in 1/256
- * @age_min:     how many epochs an extent must have been unused to be taken;
- *               falls when a lap finds too little, rises when it finds plenty
+ * @steer:       which extents go
+ * @forgotten:   epoch in which a lap that forgets has begun
+ * @forgets:     this one does: clears notes that are too old
  * @lap_pinned:  pages of extents seen pinned in this lap
  * @lap_free:    pages of extents seen reclaimable in this lap
  * @lap_purged:  pages of extents taken in this lap; of all three, only extents
@@ -51,7 +54,9 @@ struct pashm_listing {
 	atomic_long_t charged;
 	atomic_long_t hand;
 	unsigned int share;
-	unsigned int age_min;
+	struct pashm_steer steer;
+	u32 forgotten;
+	bool forgets;
 	atomic_long_t lap_pinned;
 	atomic_long_t lap_free;
 	atomic_long_t lap_purged;

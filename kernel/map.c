@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "listing.h"
 #include "map.h"
+#include "purge.h"
 #include "region.h"
 #include "strict.h"
 
@@ -70,6 +71,23 @@ static vm_fault_t pashm_fault_elsewhere(struct vm_fault *vmf,
 	return pashm_shmem_fault(vmf);
 }
 
+/* A page has come: if it is an extent's first, and was there before, tell */
+static void pashm_fault_back(struct pashm_listing *listing,
+			     unsigned long index)
+{
+	struct pashm_region *region = listing->region;
+	atomic64_t *word = pashm_region_state(region, index);
+	u64 state = word ? atomic64_read(word) : 0;
+	unsigned long length = pashm_extent_length(region, index, state);
+	struct pashm_notes notes;
+
+	if (!length)
+		return;
+	notes = pashm_clients_notes(region, index, state);
+	if (notes.noted)
+		pashm_steer_back(&listing->steer, &notes.use, length);
+}
+
 /*
  * The listing is made before shmem is asked, because shmem returns with the
  * folio locked: an allocation then could enter our own shrinker and wait for
@@ -99,6 +117,7 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 	if (!listing)
 		return pashm_fault_elsewhere(vmf, region, ret);
 	atomic_long_inc(&listing->charged);
+	pashm_fault_back(listing, vmf->pgoff);
 	return ret;
 }
 

@@ -65,20 +65,18 @@ static u32 pashm_region_birth(struct pashm_region *region, unsigned long index)
 }
 
 /* As the library's inline code does: notes are single bytes, races lose one */
-static void pashm_note_frequency(atomic_t *word)
+static void pashm_note_use(struct pashm_region *region, atomic_t *word)
 {
-	u8 *note = (u8 *)word + PASHM_PIN_FREQUENCY_BYTE;
-	u8 value = READ_ONCE(*note);
+	u8 *recency = (u8 *)word + PASHM_PIN_RECENCY_BYTE;
+	u8 *frequency = (u8 *)word + PASHM_PIN_FREQUENCY_BYTE;
+	u8 epoch = READ_ONCE(region->header->epoch);
+	u8 value = READ_ONCE(*frequency);
 
+	if (READ_ONCE(*recency) == epoch)
+		return;
+	WRITE_ONCE(*recency, epoch);
 	if (value < PASHM_FREQUENCY_MAX)
-		WRITE_ONCE(*note, value + 1);
-}
-
-static void pashm_note_recency(struct pashm_region *region, atomic_t *word)
-{
-	u8 *note = (u8 *)word + PASHM_PIN_RECENCY_BYTE;
-
-	WRITE_ONCE(*note, READ_ONCE(region->header->epoch));
+		WRITE_ONCE(*frequency, value + 1);
 }
 
 /*
@@ -125,7 +123,6 @@ static int pashm_pin_one(struct pashm_region *region, atomic_t *word,
 			     range->verdict);
 	if (range->verdict == PASHM_STALE)
 		goto lower;
-	pashm_note_frequency(word);
 	return 0;
 lower:
 	pashm_count_lower(word);
@@ -176,7 +173,7 @@ static int pashm_unpin_range(struct pashm_client *client,
 	word = pashm_table_lookup(&client->pins, head);
 	if (!word)
 		return -ERANGE;
-	pashm_note_recency(client->region, word);
+	pashm_note_use(client->region, word);
 	return pashm_count_lower(word);
 }
 

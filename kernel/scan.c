@@ -30,8 +30,10 @@
  */
 #define PASHM_SCAN_CLIENTS	16U
 #define PASHM_SCAN_CENSUS	64UL
-/* Laps in one call, enough for age_min to fall from its limit to 0 */
-#define PASHM_SCAN_LAPS		8
+/* Laps in one call, each of which takes a share of what is left */
+#define PASHM_SCAN_LAPS		32
+/* Heads looked at before a listing's first choice */
+#define PASHM_SCAN_SAMPLE	1024UL
 
 bool pashm_scan_wants(const struct pashm_scan *scan)
 {
@@ -72,23 +74,6 @@ static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
 	return 0;
 }
 
-/*
- * How long must this extent have been unused to be a victim? Not longer than the
- * region's clock has been running: laps in search of that would be for nothing.
- */
-static unsigned int pashm_age_wanted(struct pashm_listing *listing, u64 state,
-				     const struct pashm_notes *notes)
-{
-	u32 ticks = READ_ONCE(listing->region->header->epoch) -
-		    pashm_epoch_next(0);
-	u32 age = min(READ_ONCE(listing->age_min), ticks);
-
-	if (!age)
-		return 0;
-	return age * (1 + pashm_state_priority(state)) /
-	       (1 + PASHM_PRIORITY_DEFAULT) + notes->frequency;
-}
-
 static void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost)
 {
 	scan->budget -= min(scan->budget, cost);
@@ -104,6 +89,12 @@ static struct pashm_census pashm_scan_wanted(struct pashm_listing *listing,
 	};
 }
 
+/* Take whatever there is? */
+static bool pashm_scan_all(const struct pashm_listing *listing)
+{
+	return !READ_ONCE(listing->steer.threshold);
+}
+
 /*
  * May the extent help the listing's memcg? Normally a look at its first page
  * tells. When everything is wanted, it is worth counting: the first page may be
@@ -115,7 +106,7 @@ static bool pashm_scan_matches(struct pashm_listing *listing,
 			       struct pashm_scan *scan)
 {
 	struct pashm_census census = pashm_scan_wanted(listing, scan);
-	bool all = !READ_ONCE(listing->age_min);
+	bool all = pashm_scan_all(listing);
 
 	switch (pashm_sample_take(listing->region, head, length, &census)) {
 	case PASHM_SAMPLE_OURS:
@@ -137,10 +128,13 @@ static bool pashm_scan_matches(struct pashm_listing *listing,
 	       (all && !census.resident && pashm_swap_is_full());
 }
 
-static void pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
-			     u64 state, struct pashm_scan *scan)
+/* Returns whether it was taken */
+static bool pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
+			     u64 state, unsigned int frequency,
+			     struct pashm_scan *scan)
 {
 	struct pashm_region *region = listing->region;
+	unsigned long length = pashm_extent_length(region, head, state);
 	struct pashm_census census = pashm_scan_wanted(listing, scan);
 	int ret;
 
@@ -152,16 +146,17 @@ static void pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
 		/* Not again for each extent: the allocator can look elsewhere */
 		if (ret == -ETIMEDOUT)
 			scan->over = true;
-		return;
+		return false;
 	}
 	scan->freed += census.matching;
 	scan->taken += census.resident;
 	scan->budget += PASHM_SCAN_PER_PAGE * census.resident;
 	atomic_long_sub(census.matching, &listing->charged);
-	atomic_long_add(pashm_extent_length(region, head, state),
-			&listing->lap_purged);
+	atomic_long_add(length, &listing->lap_purged);
+	pashm_steer_taken(&listing->steer, frequency, length);
 	/* Others' pages are no help to the one that asks */
 	pashm_account_reclaimed(census.matching);
+	return true;
 }
 
 /* PURGING: in flight, or else forged, and then for the next lap if it goes */
@@ -176,35 +171,101 @@ static void pashm_scan_claimed(struct pashm_listing *listing,
 		atomic_long_add(length, &listing->lap_pinned);
 }
 
+static struct pashm_notes pashm_scan_notes(struct pashm_region *region,
+					   unsigned long head, u64 state,
+					   struct pashm_scan *scan)
+{
+	pashm_scan_spend(scan,
+			 READ_ONCE(region->nr_clients) / PASHM_SCAN_CLIENTS);
+	return pashm_clients_notes(region, head, state);
+}
+
+/*
+ * Is a score high enough to go? Who has used half the budget in vain takes what is as
+ * old as the oldest that it has passed: to come back with nothing would be worse.
+ */
+static bool pashm_scan_chooses(const struct pashm_listing *listing,
+			       unsigned int score, struct pashm_scan *scan)
+{
+	if (score >= READ_ONCE(listing->steer.threshold))
+		return true;
+	if (!scan->freed && scan->budget < PASHM_SCAN_BASE / 2)
+		return score >= scan->best;
+	scan->best = max(scan->best, score);
+	return false;
+}
+
 static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 			      u64 state, struct pashm_scan *scan)
 {
 	struct pashm_region *region = listing->region;
 	unsigned long length = pashm_extent_length(region, head, state);
 	struct pashm_notes notes;
+	unsigned int score;
 
-	if (!length || !pashm_scan_matches(listing, head, length, scan))
+	if (!length)
 		return;
+	if (!pashm_scan_matches(listing, head, length, scan)) {
+		if (READ_ONCE(listing->forgets))
+			pashm_clients_forget(region, head);
+		return;
+	}
 	if (pashm_state_purging(state)) {
 		pashm_scan_claimed(listing, head, length, scan);
 		return;
 	}
-	pashm_scan_spend(scan,
-			 READ_ONCE(region->nr_clients) / PASHM_SCAN_CLIENTS);
-	notes = pashm_clients_notes(region, head);
+	notes = pashm_scan_notes(region, head, state, scan);
 	if (notes.pinned) {
 		atomic_long_add(length, &listing->lap_pinned);
 		return;
 	}
 	atomic_long_add(length, &listing->lap_free);
-	if (notes.age >= pashm_age_wanted(listing, state, &notes))
-		pashm_scan_purge(listing, head, state, scan);
+	score = pashm_steer_score(&listing->steer, &notes.use);
+	/* What cannot be taken must not keep the threshold up */
+	if (!pashm_scan_chooses(listing, score, scan) ||
+	    pashm_scan_purge(listing, head, state, notes.use.frequency, scan))
+		pashm_steer_pass(&listing->steer, score, length);
+}
+
+/*
+ * A first choice needs to know what there is: looks at some of what lies before the
+ * hand, and takes nothing.
+ */
+static void pashm_scan_sample(struct pashm_listing *listing,
+			      struct pashm_scan *scan)
+{
+	struct pashm_region *region = listing->region;
+	unsigned long sample = min(PASHM_SCAN_SAMPLE, scan->budget);
+	unsigned long index = atomic_long_read(&listing->hand);
+	struct pashm_notes notes;
+	u64 state;
+
+	pashm_scan_spend(scan, sample);
+	while (sample) {
+		unsigned long length;
+
+		index = pashm_region_next_head(region, index, region->pages,
+					       &state, &sample);
+		if (!state)
+			break;
+		length = pashm_extent_length(region, index, state);
+		if (length && pashm_scan_matches(listing, index, length, scan)) {
+			notes = pashm_scan_notes(region, index, state, scan);
+			if (!notes.pinned)
+				pashm_steer_pass(&listing->steer,
+						 pashm_steer_score(&listing->steer,
+								   &notes.use),
+						 length);
+		}
+		index += max(1UL, length);
+	}
+	pashm_steer_lap(&listing->steer);
 }
 
 static void pashm_scan_laps(struct pashm_listing *listing,
 			    struct pashm_scan *scan)
 {
-	bool all = !READ_ONCE(listing->age_min);
+	bool all = pashm_scan_all(listing);
 	int laps = 0;
 
 	while (pashm_scan_wants(scan)) {
@@ -229,7 +290,7 @@ static void pashm_scan_laps(struct pashm_listing *listing,
 		pashm_scan_spend(scan, 1);
 		if (++laps >= PASHM_SCAN_LAPS || (all && laps > 1))
 			return;
-		all = !READ_ONCE(listing->age_min);
+		all = pashm_scan_all(listing);
 	}
 }
 
@@ -258,10 +319,14 @@ void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan)
 	long before = atomic_long_read(&region->reclaimed);
 
 	scan->met = false;
-	if (xa_empty(&region->states.pages))
+	scan->best = 0;
+	if (xa_empty(&region->states.pages)) {
 		pashm_scan_spend(scan, 1);
-	else
+	} else {
+		if (!READ_ONCE(listing->steer.started))
+			pashm_scan_sample(listing, scan);
 		pashm_scan_laps(listing, scan);
+	}
 	if (!scan->freed && scan->budget && scan->met)
 		pashm_scan_wait(region, scan, before);
 }

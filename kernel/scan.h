@@ -9,7 +9,7 @@ struct pashm_region;
 
 /* What one call may look at: a base, and so much for each page asked for */
 #define PASHM_SCAN_BASE		4096UL
-#define PASHM_SCAN_PER_PAGE	16UL
+#define PASHM_SCAN_PER_PAGE	32UL
 
 /**
  * struct pashm_scan - one call for memory
@@ -20,6 +20,7 @@ struct pashm_region;
  * @freed:     pages freed that help: of the asking memcg, on that node
  * @taken:     all pages freed
  * @budget:    what is left to look at
+ * @best:      highest score that was passed in this listing
  * @met:       an extent was in flight
  * @helped:    other reclaimers have freed memory meanwhile
  * @waited:    for others, as long as one call may
@@ -33,6 +34,7 @@ struct pashm_scan {
 	unsigned long freed;
 	unsigned long taken;
 	unsigned long budget;
+	unsigned int best;
 	bool met;
 	bool helped;
 	bool waited;

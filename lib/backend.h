@@ -133,12 +133,13 @@ static inline bool pashm_writable(const struct pashm_region *region)
 	return __atomic_load_n(&region->writable, __ATOMIC_RELAXED);
 }
 
-/* The extent is not what was used often: a racing pin's note may get lost */
+/* Another extent starts here now: a racing unpin's note may get lost */
 static inline void pashm_note_forget(uint32_t *pin)
 {
-	uint8_t *note = (uint8_t *)pin + PASHM_PIN_FREQUENCY_BYTE;
+	uint8_t *notes = (uint8_t *)pin;
 
-	__atomic_store_n(note, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&notes[PASHM_PIN_FREQUENCY_BYTE], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&notes[PASHM_PIN_RECENCY_BYTE], 0, __ATOMIC_RELAXED);
 }
 
 #endif /* LIB_BACKEND_H */

@@ -162,8 +162,8 @@ bool pashm_memfd_pinned(struct memfd_region *m, uint32_t page, bool others)
 }
 
 /*
- * The freshest note counts; one that says "often used" makes it look up to
- * four times fresher.
+ * The freshest note counts; one that says "used in several epochs" makes it look so
+ * many times fresher.
  */
 bool pashm_memfd_pinned_or_age(struct memfd_region *m, uint32_t page,
 			       uint32_t epoch, uint32_t *age)
@@ -176,10 +176,11 @@ bool pashm_memfd_pinned_or_age(struct memfd_region *m, uint32_t page,
 		if (pashm_pin_count(word))
 			return true;
 		/* No epoch is 0: this client has left no note */
-		if ((uint8_t)word == 0)
+		if (!pashm_pin_recency(word))
 			continue;
-		frequency = word >> 8 & PASHM_FREQUENCY_MAX;
-		note = pashm_note_age(epoch, (uint8_t)word) / (frequency + 1);
+		frequency = pashm_pin_frequency(word);
+		note = pashm_note_age(epoch, pashm_pin_recency(word)) /
+		       (frequency ? frequency : 1);
 		if (note < *age)
 			*age = note;
 	}

@@ -40,11 +40,8 @@ PASHM_API int pashm_pin_slow(struct pashm_region *region,
 	*verdict = pashm_pin_verdict(state, handle.generation, birth);
 	switch (*verdict) {
 	case PASHM_INTACT:
-		pashm_note_frequency(pin);
 		break;
 	case PASHM_PURGED:
-		/* What was noted belonged to contents that are gone */
-		pashm_note_forget(pin);
 		/* The caller is going to refill it */
 		pashm_pressure_charge(region->pressure,
 				      (uint64_t)pashm_state_length(state)
@@ -82,7 +79,7 @@ PASHM_API int pashm_unpin_slow(struct pashm_region *region, uint32_t page)
 
 	pages = pashm_state_length(__atomic_load_n(&view->states[page],
 						   __ATOMIC_RELAXED));
-	pashm_note_recency(pin, view->header);
+	pashm_note_use(pin, view->header);
 	before = pashm_count_lower_release(pin);
 	if (pashm_count_underflows(before)) {
 		__atomic_fetch_add(pin, PASHM_PIN_COUNT_ONE, __ATOMIC_RELAXED);

@@ -105,25 +105,27 @@ static inline uint32_t pashm_count_lower_release(uint32_t *pin)
 						  __ATOMIC_RELEASE));
 }
 
-/* Notes for the reclaim policy: single bytes, racing writers lose one note */
-static inline void pashm_note_frequency(uint32_t *pin)
+/*
+ * Notes for the reclaim policy: in which epoch this client used the extent last, and in
+ * how many. Single bytes; racing writers lose one note.
+ */
+static inline void pashm_note_use(uint32_t *pin,
+				  const struct pashm_header *header)
 {
-	uint8_t *note = (uint8_t *)pin + PASHM_PIN_FREQUENCY_BYTE;
-	uint8_t value = __atomic_load_n(note, __ATOMIC_RELAXED);
-
-	if (value < PASHM_FREQUENCY_MAX)
-		__atomic_store_n(note, (uint8_t)(value + 1), __ATOMIC_RELAXED);
-}
-
-static inline void pashm_note_recency(uint32_t *pin,
-				      const struct pashm_header *header)
-{
-	uint8_t *note = (uint8_t *)pin + PASHM_PIN_RECENCY_BYTE;
+	uint8_t *recency = (uint8_t *)pin + PASHM_PIN_RECENCY_BYTE;
+	uint8_t *frequency = (uint8_t *)pin + PASHM_PIN_FREQUENCY_BYTE;
 	uint8_t epoch = (uint8_t)__atomic_load_n(&header->epoch,
 						 __ATOMIC_RELAXED);
+	uint8_t value;
 
-	if (__atomic_load_n(note, __ATOMIC_RELAXED) != epoch)
-		__atomic_store_n(note, epoch, __ATOMIC_RELAXED);
+	if (__builtin_expect(__atomic_load_n(recency, __ATOMIC_RELAXED) ==
+			     epoch, 1))
+		return;
+	__atomic_store_n(recency, epoch, __ATOMIC_RELAXED);
+	value = __atomic_load_n(frequency, __ATOMIC_RELAXED);
+	if (value < PASHM_FREQUENCY_MAX)
+		__atomic_store_n(frequency, (uint8_t)(value + 1),
+				 __ATOMIC_RELAXED);
 }
 
 /**
@@ -172,7 +174,6 @@ static inline int pashm_pin(struct pashm_region *region,
 	if (__builtin_expect(pashm_state_claimable(state) &&
 			     pashm_state_generation(state) == handle.generation,
 			     1)) {
-		pashm_note_frequency(pin);
 		*verdict = PASHM_INTACT;
 		return 0;
 	}
@@ -203,7 +204,7 @@ static inline int pashm_unpin(struct pashm_region *region, uint32_t page)
 	if (__builtin_expect(view->flags & PASHM_VIEW_DROPS, 0))
 		return pashm_unpin_slow(region, page);
 	pin = &view->pins[page];
-	pashm_note_recency(pin, view->header);
+	pashm_note_use(pin, view->header);
 	if (__builtin_expect(
 		pashm_count_underflows(pashm_count_lower_release(pin)), 0)) {
 		__atomic_fetch_add(pin, PASHM_PIN_COUNT_ONE, __ATOMIC_RELAXED);

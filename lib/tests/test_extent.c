@@ -276,20 +276,29 @@ static void what_is_busy_half_way_ends_nothing(void **test)
 	assert_int_equal(pin(region, pinned), PASHM_INTACT);
 }
 
+/* How often it was used is the number of epochs that it was used in */
 static void a_new_extent_has_not_been_used_often(void **test)
 {
 	struct pashm_region *region = *test;
 	struct pashm_handle handle = extent_new(region, 0, 1, 'a');
-	int i;
+	uint32_t *word = &region->view.pins[0];
+	unsigned int i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 1; i < 2 * PASHM_FREQUENCY_MAX; i++) {
+		/* As if the last use had been in an epoch that is over */
+		((uint8_t *)word)[PASHM_PIN_RECENCY_BYTE] ^= 0x80;
 		assert_int_equal(pin(region, handle), PASHM_INTACT);
 		unpin(region, handle);
+		assert_int_equal(pin(region, handle), PASHM_INTACT);
+		unpin(region, handle);
+		assert_int_equal(pashm_pin_frequency(*word),
+				 i < PASHM_FREQUENCY_MAX ? i :
+				 PASHM_FREQUENCY_MAX);
 	}
-	assert_int_equal(region->view.pins[0] >> 8 & 0xff, PASHM_FREQUENCY_MAX);
 	assert_int_equal(pashm_extent_destroy(region, 0, 0), 0);
 	assert_int_equal(make(region, 0, 1), 0);
-	assert_int_equal(region->view.pins[0] >> 8 & 0xff, 0);
+	assert_int_equal(pashm_pin_frequency(*word), 0);
+	assert_int_equal(pashm_pin_recency(*word), 0);
 }
 
 static void a_border_far_away_is_found(void **test)

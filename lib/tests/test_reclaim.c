@@ -73,11 +73,12 @@ static void often_used_counts_as_younger(void **test)
 	int i;
 
 	often = extent_at(region, 0, 3);
-	once = extent_at(region, 1, 3);
 	for (i = 0; i < 5; i++) {
+		epoch_advance(region, 1);
 		assert_int_equal(pin(region, often), PASHM_INTACT);
 		unpin(region, often);
 	}
+	once = extent_at(region, 1, 3);
 	epoch_advance(region, 9);
 	assert_int_equal(reclaim(region, 1), 1);
 	assert_true(is_lost(region, once));

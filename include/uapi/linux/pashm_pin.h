@@ -96,10 +96,14 @@
  *   31..16  count of pins this client holds; the owner's threads add and
  *           subtract atomically; the kernel reads, and also adds and subtracts
  *           on PASHM_IOC_PIN, _UNPIN and _RESHAPE of the owner
- *   15..8   frequency note, 0..3: raised on pin, lowered by nobody but the
- *           owner; a plain byte store, byte 1
+ *   15..8   frequency note, 0..5: epochs in which the owner has used the
+ *           extent; raised when an unpin changes the recency note; a plain
+ *           byte store, byte 1
  *   7..0    recency note: the low byte of the header's epoch at the last
  *           unpin; a plain byte store, byte 0
+ *
+ * Both notes outlive a purge: what is filled in again is known from before. The
+ * kernel clears those of extents that are long gone, before their age wraps.
  *
  * The count is on top so that overflow and underflow cannot reach the notes. A
  * count of PASHM_COUNT_LIMIT or more counts as pinned; a pin that reaches it is
@@ -110,7 +114,7 @@
 #define PASHM_PIN_RECENCY_BYTE		0
 #define PASHM_PIN_FREQUENCY_BYTE	1
 #define PASHM_COUNT_LIMIT		0x8000U
-#define PASHM_FREQUENCY_MAX		3U
+#define PASHM_FREQUENCY_MAX		5U
 
 /**
  * enum pashm_verdict - what a pin found
@@ -207,6 +211,20 @@ static inline __u64 pashm_state_reshaped(__u64 state, __u32 length,
 static inline __u32 pashm_pin_count(__u32 pin)
 {
 	return pin >> PASHM_PIN_COUNT_SHIFT;
+}
+
+static inline __u8 pashm_pin_recency(__u32 pin)
+{
+	return (__u8)(pin >> (8 * PASHM_PIN_RECENCY_BYTE));
+}
+
+/* Whatever a hostile owner has left there */
+static inline __u32 pashm_pin_frequency(__u32 pin)
+{
+	__u32 frequency = pin >> (8 * PASHM_PIN_FREQUENCY_BYTE) & 0xff;
+
+	return frequency < PASHM_FREQUENCY_MAX ? frequency :
+						 PASHM_FREQUENCY_MAX;
 }
 
 /* @count is the result of a pin's addition: must it be taken back? */

@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../../include/uapi/linux/pashm_pin.h"
-#include "region.h"
+#include <linux/pashm_pin.h>
+#include "pashm.h"
 
 /* Reclaim is asked for one of so many pages of the cache at a time */
 unsigned int region_batch_share = 64;
-/* Between two searches for notes that are too old */
-#define FORGET_EPOCHS	8U
+/* PASHM_EPOCHS_PER_TURN, PASHM_FORGET_EVERY */
+#define EPOCHS		16U
+#define FORGET_EPOCHS	16U
 /* Processes that use the region, each with notes of its own */
 unsigned int region_clients = 1;
 /* What pashm_cache remembers at least, as a multiple of what is in memory */
@@ -144,22 +145,23 @@ uint32_t region_hand(struct region *region)
 }
 
 void region_notes(const struct region *region, uint32_t head,
-		  unsigned int *frequency, unsigned int *age)
+		  struct pashm_use *use)
 {
 	const struct notes *notes = region->extents[head].notes;
-	uint32_t i, note;
+	uint32_t i, age;
 
-	*frequency = 0;
-	*age = 255;
+	*use = (struct pashm_use){
+		.age = 255, .priority = PASHM_PRIORITY_DEFAULT,
+	};
 	for (i = 0; i < region->clients; i++, notes++) {
 		/* A word that nobody has noted in */
 		if (!notes->recency)
 			continue;
-		note = pashm_note_age(region->epoch, notes->recency);
-		if (note < *age)
-			*age = note;
-		if (notes->frequency > *frequency)
-			*frequency = notes->frequency;
+		age = pashm_note_age(region->epoch, notes->recency);
+		if (age < use->age)
+			use->age = age;
+		if (notes->frequency > use->frequency)
+			use->frequency = notes->frequency;
 	}
 }
 
@@ -167,7 +169,7 @@ void region_purge(struct region *region, uint32_t head)
 {
 	uint32_t pages = region->extents[head].pages, turn;
 
-	turn = region->pages / region->rules->epochs;
+	turn = region->pages / EPOCHS;
 	bit_clear(region->resident, head);
 	bit_set(region->purged, head);
 	region->pages -= pages;
@@ -191,12 +193,12 @@ static void ghost_make(struct region *region, uint32_t head)
 {
 	uint32_t key = region->extents[head].key;
 	struct ghost *ghost = ghost_at(region, key);
-	unsigned int frequency, age;
+	struct pashm_use use;
 
-	region_notes(region, head, &frequency, &age);
+	region_notes(region, head, &use);
 	*ghost = (struct ghost){ .key = key + 1, .notes = {
-		.recency = (uint8_t)(region->epoch - age),
-		.frequency = (uint8_t)frequency,
+		.recency = (uint8_t)(region->epoch - use.age),
+		.frequency = (uint8_t)use.frequency,
 	} };
 }
 
@@ -204,13 +206,13 @@ static bool ghost_is_old(const struct region *region,
 			 const struct notes *notes)
 {
 	return pashm_note_age(region->epoch, notes->recency) >=
-	       region->rules->ghosts;
+	       PASHM_STEER_FORGET;
 }
 
 void region_forget(struct region *region)
 {
-	unsigned int frequency, age, i;
-	uint32_t head = 0;
+	uint32_t head = 0, i;
+	struct notes *notes;
 
 	/* The module's hand meets them as it goes; here, now and then is enough */
 	if (region->epoch - region->forgotten < FORGET_EPOCHS)
@@ -223,10 +225,10 @@ void region_forget(struct region *region)
 		head = bit_next(region->purged, head, region->size);
 		if (head == REGION_NONE)
 			return;
-		region_notes(region, head, &frequency, &age);
-		for (i = 0; age >= region->rules->ghosts &&
-		     i < REGION_CLIENTS_MAX; i++)
-			region->extents[head].notes[i] = (struct notes){ 0 };
+		notes = region->extents[head].notes;
+		for (i = 0; i < REGION_CLIENTS_MAX; i++)
+			if (ghost_is_old(region, &notes[i]))
+				notes[i] = (struct notes){ 0 };
 	}
 }
 
@@ -279,78 +281,85 @@ static uint32_t library_place(struct region *region, uint32_t pages)
 	return head;
 }
 
+/* pashm_note_use() */
+static void note_use(const struct region *region, struct notes *notes)
+{
+	if (notes->recency == (uint8_t)region->epoch)
+		return;
+	notes->recency = (uint8_t)region->epoch;
+	if (notes->frequency < PASHM_FREQUENCY_MAX)
+		notes->frequency++;
+}
+
 static void fill(struct region *region, uint32_t key, struct notes *notes,
-		 unsigned int frequency)
+		 struct notes known)
 {
 	uint32_t pages = region->trace->pages[key], head;
 	struct extent *extent;
 
 	while (region->pages + pages > region->capacity)
-		region->rules->reclaim(region, region->batch);
+		pashm_reclaim(region, region->batch);
 	if (region->rules->placement == PLACEMENT_FIRST) {
 		head = library_place(region, pages);
 		region->home[key] = head;
 		extent = &region->extents[head];
 		*extent = (struct extent){ .key = key, .pages = pages };
 		notes = extent->notes;
+		*notes = known;
 		region->entries++;
 	} else {
 		head = region->home[key];
 		bit_clear(region->purged, head);
 	}
-	notes->frequency = (uint8_t)frequency;
-	notes->recency = (uint8_t)region->epoch;
+	note_use(region, notes);
 	bit_set(region->resident, head);
 	region->pages += pages;
 }
 
-/* What is known of an object that is not there: where it was, or by its ghost */
-static unsigned int frequency_back(struct region *region, uint32_t key,
-				   const struct notes *notes)
+/*
+ * An object is filled in again: what is known of it, from where it was or by its
+ * ghost, and tell, as the fault does, which looks at the notes of all clients.
+ */
+static struct notes known_back(struct region *region, uint32_t key,
+			       const struct notes *notes)
 {
-	const struct rules *rules = region->rules;
-	unsigned int age, known, since;
+	struct pashm_use use;
 
 	if (!notes && region->ghosts && ghost_at(region, key)->key == key + 1)
 		notes = &ghost_at(region, key)->notes;
 	if (!notes || !notes->recency)
-		return 0;
-	age = pashm_note_age(region->epoch, notes->recency);
-	/* The module asks all clients, a client knows but its own notes */
-	known = notes->frequency;
-	since = age;
+		return (struct notes){ 0 };
+	use.frequency = notes->frequency;
+	use.age = pashm_note_age(region->epoch, notes->recency);
 	if (region->home[key] != REGION_NONE)
-		region_notes(region, region->home[key], &known, &since);
-	if (rules->back)
-		rules->back(region, known, since, region->trace->pages[key]);
-	return rules->filled(notes->frequency, age);
+		region_notes(region, region->home[key], &use);
+	pashm_steer_back(&region->steer, &use, region->trace->pages[key]);
+	return *notes;
 }
 
 bool region_use(void *memory, size_t at)
 {
 	struct region *region = memory;
-	const struct rules *rules = region->rules;
 	uint32_t key = region->trace->key[at], head = region->home[key];
-	struct notes *notes = NULL;
-	unsigned int frequency, age;
+	struct notes *notes = NULL, known;
 
 	/* Which client's turn it is has nothing to do with the object */
 	if (head != REGION_NONE)
 		notes = &region->extents[head].notes
 			[(at * 0x9e3779b97f4a7c15 >> 32) % region->clients];
 	if (notes && bit_test(region->resident, head)) {
-		age = notes->recency ? pashm_note_age(region->epoch,
-						      notes->recency) : 255;
-		notes->frequency = (uint8_t)rules->pinned(notes->frequency,
-							  age);
-		notes->recency = (uint8_t)region->epoch;
+		note_use(region, notes);
 		return true;
 	}
-	frequency = frequency_back(region, key, notes);
+	known = known_back(region, key, notes);
 	if (region->trace->pages[key] > region->capacity)
 		return false;
-	if (rules->placement == PLACEMENT_FIRST && head != REGION_NONE)
+	if (region->rules->placement == PLACEMENT_FIRST &&
+	    head != REGION_NONE) {
 		extent_free(region, head);
-	fill(region, key, notes, frequency);
+		if (!region->ghosts)
+			known = (struct notes){ 0 };
+	}
+	fill(region, key, notes, known);
 	return false;
 }

@@ -8,7 +8,7 @@
 
 #include "../../../lib/runs.h"
 #include "policy.h"
-#include "steer.h"
+#include "../../../kernel/steer.h"
 
 #define REGION_CLIENTS_MAX	4U
 #define REGION_NONE		UINT32_MAX
@@ -28,33 +28,15 @@ struct notes {
 	uint8_t frequency;
 };
 
-struct region;
-
 /**
- * struct rules - what one variant of the policy does
+ * struct rules - what one use of a region does
  * @placement: where an object goes that is filled in again
- * @pinned:  a client that pins an extent, @age epochs after it last unpinned
- *           it, with this frequency note: the new one
- * @filled:  the same when it was purged meanwhile, or is made anew where the
- *           library knows it to have been there (@age and @frequency are then
- *           the old extent's)
- * @reclaim: frees so many pages
- * @back:    an object is filled in again, of which such notes are known; or NULL
- * @epochs:  epochs in a turn, in which as much is purged as is in memory
- * @ghosts:  epochs since the last use after which the notes of what was purged
- *           are forgotten; 0: pashm_cache keeps none
- * @share:   a lap of the hand is to free one of so many pages
+ * @ghosts:    epochs since the last use after which the notes of what was purged are
+ *             forgotten; 0: none are kept where objects move
  */
 struct rules {
 	enum placement placement;
-	unsigned int (*pinned)(unsigned int frequency, unsigned int age);
-	unsigned int (*filled)(unsigned int frequency, unsigned int age);
-	void (*reclaim)(struct region *region, uint32_t asked);
-	void (*back)(struct region *region, unsigned int frequency,
-		     unsigned int age, uint32_t pages);
-	unsigned int epochs;
 	unsigned int ghosts;
-	unsigned int share;
 };
 
 /**
@@ -124,11 +106,7 @@ struct region {
 	uint32_t epoch;
 	uint32_t hand;
 
-	/* What @rules->reclaim learns, the old rules or the new ones */
-	unsigned int threshold;
-	uint64_t lap_free;
-	uint64_t lap_purged;
-	struct steer steer;
+	struct pashm_steer steer;
 };
 
 /* Set from the command line, for all regions */
@@ -144,9 +122,9 @@ void region_destroy(void *memory);
 /* The next extent in memory, the hand moves past it; NONE: it came round */
 uint32_t region_hand(struct region *region);
 
-/* All clients' notes combined: the freshest recency, the highest frequency */
+/* All clients' notes combined, as pashm_clients_notes() does */
 void region_notes(const struct region *region, uint32_t head,
-		  unsigned int *frequency, unsigned int *age);
+		  struct pashm_use *use);
 
 void region_purge(struct region *region, uint32_t head);
 

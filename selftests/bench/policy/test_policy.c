@@ -10,6 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <linux/pashm_pin.h>
+
 #include "pashm.h"
 
 /* Replays a word, each letter an object: what was there is in upper case */
@@ -115,8 +117,8 @@ static void what_fits_stays(void **state)
 {
 	static const struct policy *const all[] = {
 		&policy_lru, &policy_fifo, &policy_clock, &policy_sieve,
-		&policy_arc, &policy_opt, &policy_today_home,
-		&policy_today_first, &policy_new_home, &policy_new_first
+		&policy_arc, &policy_opt, &policy_home, &policy_first,
+		&policy_known
 	};
 	size_t i;
 
@@ -125,52 +127,120 @@ static void what_fits_stays(void **state)
 		expect(all[i], 4, "abcdABCDDCBA");
 }
 
+static unsigned int pass(struct pashm_steer *steer, unsigned int frequency,
+			 unsigned int age, unsigned int priority,
+			 unsigned long pages)
+{
+	struct pashm_use use = { frequency, age, priority };
+	unsigned int score = pashm_steer_score(steer, &use);
+
+	pashm_steer_pass(steer, score, pages);
+	return score;
+}
+
 static void spans_lengthen_where_more_comes_back(void **state)
 {
-	struct steer steer;
+	struct pashm_use use = { .frequency = 0 };
+	struct pashm_steer steer;
 	unsigned int lap, age;
 	int before;
 
 	(void)state;
-	steer_init(&steer);
+	pashm_steer_init(&steer);
 	before = steer.life[0] - steer.life[1];
 	for (lap = 0; lap < 40; lap++) {
 		for (age = 0; age < 16; age++)
-			steer_pass(&steer, age & 1, age, 10);
-		steer_lap(&steer, 16);
-		steer_taken(&steer, 0, 10);
-		steer_taken(&steer, 1, 10);
-		steer_back(&steer, 0, steer.cutoff[0], 8);
+			pass(&steer, age & 1, age, PASHM_PRIORITY_DEFAULT, 10);
+		pashm_steer_lap(&steer);
+		pashm_steer_taken(&steer, 0, 10);
+		pashm_steer_taken(&steer, 1, 10);
+		use.age = steer.cutoff[0];
+		pashm_steer_back(&steer, &use, 8);
 	}
 	assert_true(steer.life[0] - steer.life[1] > before + 64);
 	assert_true(steer.cutoff[0] > steer.cutoff[1]);
 }
 
-static void the_threshold_is_what_a_share_of_pages_reaches(void **state)
+/* Sums of pages in large regions must not wrap where spans are steered */
+static void spans_do_not_depend_on_the_unit(void **state)
 {
-	struct steer steer;
-	unsigned int age;
+	static const unsigned long units[] = { 1, 1UL << 24, 1UL << 40 };
+	int life[3][PASHM_STEER_CLASSES];
+	struct pashm_use use = { .frequency = 2 };
+	struct pashm_steer steer;
+	unsigned int i, class;
 
 	(void)state;
-	steer_init(&steer);
+	for (i = 0; i < 3; i++) {
+		pashm_steer_init(&steer);
+		pashm_steer_lap(&steer);
+		steer.pages = 3000 * units[i];
+		for (class = 0; class < PASHM_STEER_CLASSES; class++)
+			pashm_steer_taken(&steer, class, 1000 * units[i]);
+		use.age = 1;
+		pashm_steer_back(&steer, &use, 500 * units[i]);
+		steer.passed[0] = 0;
+		pashm_steer_lap(&steer);
+		memcpy(life[i], steer.life, sizeof(steer.life));
+	}
+	assert_memory_equal(life[0], life[1], sizeof(life[0]));
+	assert_memory_equal(life[0], life[2], sizeof(life[0]));
+}
+
+static void the_threshold_is_what_a_share_of_pages_reaches(void **state)
+{
+	struct pashm_steer steer;
+	unsigned int age, most = 0;
+
+	(void)state;
+	pashm_steer_init(&steer);
 	for (age = 0; age < 160; age++)
-		assert_false(steer_pass(&steer, 0, age, 1));
-	steer_lap(&steer, 16);
-	assert_true(steer_pass(&steer, 0, 159, 1));
-	assert_true(steer_pass(&steer, 0, 150, 1));
-	assert_false(steer_pass(&steer, 0, 130, 1));
-	assert_false(steer_pass(&steer, 0, 0, 1));
+		most = pass(&steer, 0, age, PASHM_PRIORITY_DEFAULT, 1);
+	pashm_steer_lap(&steer);
+	assert_in_range(steer.threshold, 1, most);
+	assert_true(pass(&steer, 0, 150, PASHM_PRIORITY_DEFAULT, 1) >=
+		    steer.threshold);
+	assert_true(pass(&steer, 0, 110, PASHM_PRIORITY_DEFAULT, 1) <
+		    steer.threshold);
+	assert_true(pass(&steer, 0, 0, PASHM_PRIORITY_DEFAULT, 1) <
+		    steer.threshold);
 }
 
 static void a_wrapping_age_goes_in_any_case(void **state)
 {
-	struct steer steer;
+	struct pashm_steer steer;
 
 	(void)state;
-	steer_init(&steer);
-	steer_pass(&steer, 5, 0, 1000);
-	steer_lap(&steer, 16);
-	assert_true(steer_pass(&steer, STEER_CLASSES - 1, 240, 1));
+	pashm_steer_init(&steer);
+	pass(&steer, 0, 100, PASHM_PRIORITY_DEFAULT, 1000);
+	pashm_steer_lap(&steer);
+	assert_true(pass(&steer, PASHM_STEER_CLASSES - 1, 240,
+			 PASHM_PRIORITY_DEFAULT, 1) >= steer.threshold);
+}
+
+/* Before any clock has ticked, too: all ages are 0 then */
+static void a_lower_priority_goes_first(void **state)
+{
+	struct pashm_steer steer;
+	unsigned int priority;
+
+	(void)state;
+	pashm_steer_init(&steer);
+	for (priority = 0; priority < PASHM_PRIORITY_MAX; priority++)
+		assert_true(pass(&steer, 1, 0, priority, 1) >
+			    pass(&steer, 1, 0, priority + 1, 1));
+	/* However old the other one is */
+	assert_true(pass(&steer, 5, 0, 2, 1) > pass(&steer, 0, 255, 3, 1));
+}
+
+static void if_nothing_was_passed_all_goes(void **state)
+{
+	struct pashm_steer steer;
+
+	(void)state;
+	pashm_steer_init(&steer);
+	pashm_steer_lap(&steer);
+	assert_int_equal(steer.threshold, 0);
 }
 
 int main(void)
@@ -189,7 +259,10 @@ int main(void)
 		cmocka_unit_test(what_fits_stays),
 		cmocka_unit_test(spans_lengthen_where_more_comes_back),
 		cmocka_unit_test(the_threshold_is_what_a_share_of_pages_reaches),
+		cmocka_unit_test(spans_do_not_depend_on_the_unit),
 		cmocka_unit_test(a_wrapping_age_goes_in_any_case),
+		cmocka_unit_test(a_lower_priority_goes_first),
+		cmocka_unit_test(if_nothing_was_passed_all_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module's choice of victims: its own steer.c, and around that what its scan.c
+ * does, for one memcg, without the budget, which bounds a call and not what is found.
+ */
+#include "pashm.h"
+
+/* PASHM_SCAN_SAMPLE */
+#define SAMPLE	1024
+
+static unsigned int score_of(struct region *region, uint32_t head,
+			     struct pashm_use *use)
+{
+	unsigned int score;
+
+	region_notes(region, head, use);
+	score = pashm_steer_score(&region->steer, use);
+	pashm_steer_pass(&region->steer, score, region->extents[head].pages);
+	return score;
+}
+
+/* pashm_scan_sample() */
+static void sample_take(struct region *region)
+{
+	uint32_t hand = region->hand, head, left = SAMPLE;
+	struct pashm_use use;
+
+	pashm_steer_init(&region->steer);
+	while (left-- && (head = region_hand(region)) != REGION_NONE)
+		score_of(region, head, &use);
+	pashm_steer_lap(&region->steer);
+	region->hand = hand;
+}
+
+/* pashm_listing_lap() */
+static void lap_end(struct region *region)
+{
+	pashm_steer_lap(&region->steer);
+	region_forget(region);
+}
+
+void pashm_reclaim(struct region *region, uint32_t asked)
+{
+	struct pashm_use use;
+	uint32_t freed = 0, head, pages;
+
+	if (!region->steer.started)
+		sample_take(region);
+	while (freed < asked) {
+		head = region_hand(region);
+		if (head == REGION_NONE) {
+			lap_end(region);
+			continue;
+		}
+		if (score_of(region, head, &use) < region->steer.threshold)
+			continue;
+		pages = region->extents[head].pages;
+		region_purge(region, head);
+		pashm_steer_taken(&region->steer, use.frequency, pages);
+		freed += pages;
+	}
+}
+
+#define PASHM_POLICY(heading, text, ...) {		\
+	.name = heading,				\
+	.what = text,					\
+	.create = region_create,			\
+	.use = region_use,				\
+	.destroy = region_destroy,			\
+	.rules = &(const struct rules) { __VA_ARGS__ },	\
+}
+
+const struct policy policy_home =
+	PASHM_POLICY("home", "pashm, where objects keep their extents",
+		     .placement = PLACEMENT_HOME);
+const struct policy policy_first =
+	PASHM_POLICY("first", "pashm_cache, where objects move to free pages",
+		     .placement = PLACEMENT_FIRST);
+const struct policy policy_known =
+	PASHM_POLICY("known", "the same if it remembered the notes of the purged",
+		     .placement = PLACEMENT_FIRST, .ghosts = PASHM_STEER_FORGET);
