@@ -26,8 +26,9 @@
 
 /*
  * A head costs 1 of the budget, more with many clients, since each is asked; so
- * does the census of an extent, by its pages.
+ * does the census of an extent, by its pages. Heads that are skipped cost little.
  */
+#define PASHM_SCAN_SKIPS	16UL
 #define PASHM_SCAN_CLIENTS	16U
 #define PASHM_SCAN_CENSUS	64UL
 /* Laps in one call, each of which takes a share of what is left */
@@ -44,32 +45,60 @@ bool pashm_scan_wants(const struct pashm_scan *scan)
 }
 
 /*
- * Take the extent under the listing's hand and move the hand past it. Returns
- * its head, with its word in @state; or, with @state 0, the region's size if
- * the hand has come round, or any other value if the budget ran out.
+ * Is nothing of a range there, in memory or in swap? @next is the first page after the
+ * last look that was: so a look serves all extents up to there.
+ */
+static bool pashm_scan_absent(struct pashm_region *region, unsigned long start,
+			      unsigned long end, unsigned long *next)
+{
+	if (*next < start) {
+		*next = start;
+		if (!xa_find(&region->inode->i_mapping->i_pages, next,
+			     ULONG_MAX, XA_PRESENT))
+			*next = ULONG_MAX;
+	}
+	return *next >= end;
+}
+
+/*
+ * Take the extent under the listing's hand and move the hand past it. Those of which
+ * nothing is there are skipped. Returns its head, with its word in @state; or, with
+ * @state 0, the region's size if the hand has come round, or any other value if the
+ * budget ran out.
  */
 static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
 				     unsigned long *budget)
 {
 	struct pashm_region *region = listing->region;
+	bool forgets = READ_ONCE(listing->forgets);
+	unsigned long present = 0, skipped = 0;
 	long hand = atomic_long_read(&listing->hand);
+	unsigned long at = hand;
 
 	while (*budget) {
 		unsigned long head, next;
 
-		head = pashm_region_next_head(region, hand, region->pages,
-					      state, budget);
+		head = pashm_region_next_head(region, at, region->pages, state,
+					      budget);
 		if (*state)
 			next = head + max(1UL, pashm_extent_length(region, head,
 								   *state));
 		else
 			next = head < region->pages ? head : 0;
+		if (*state && !forgets &&
+		    pashm_scan_absent(region, head, next, &present)) {
+			at = next;
+			*budget += !!(++skipped % PASHM_SCAN_SKIPS);
+			continue;
+		}
 		if (atomic_long_try_cmpxchg(&listing->hand, &hand, next))
 			return head;
 		/* Another reclaimer was here: go on from where it has got to */
+		at = hand;
 		if (*budget)
 			(*budget)--;
 	}
+	atomic_long_try_cmpxchg(&listing->hand, &hand, at);
 	*state = 0;
 	return 0;
 }

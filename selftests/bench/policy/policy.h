@@ -38,6 +38,11 @@ extern const struct policy policy_s3fifo;
 extern const struct policy policy_arc;
 extern const struct policy policy_opt;
 
+/* pashm's own, on different uses of a region */
+extern const struct policy policy_home;
+extern const struct policy policy_first;
+extern const struct policy policy_known;
+
 /* Hits of a whole trace */
 size_t policy_hits(const struct policy *policy, const struct trace *trace,
 		   uint32_t capacity);
