@@ -28,6 +28,10 @@
 
 /* Listings looked at in one count */
 #define PASHM_COUNT_WALK	256UL
+/* Others that are passed over in search of a listing that nobody is at */
+#define PASHM_PICK_WALK		8UL
+/* In its turn a listing gives one of so many pages */
+#define PASHM_TURN_SHARE	32
 /* At least this part of what is in memory is worth a look */
 #define PASHM_ESTIMATE_FLOOR	16
 
@@ -282,16 +286,58 @@ unsigned long pashm_listings_count(struct shrink_control *sc)
 	return mult_frac(count.pages, number, max(1UL, count.listings));
 }
 
-/* Under the node lock a listed region has not lost its last reference yet */
+struct pashm_pick {
+	struct pashm_listing *listing;
+	bool busy;	/* take one that others are at */
+};
+
+/*
+ * What a listing gives in its turn. It counts for less if it is in use: one from which
+ * nobody uses anything gives four times as much as one of which all is used.
+ */
+static unsigned long pashm_listing_turn(struct pashm_listing *listing)
+{
+	unsigned long pages = pashm_listing_estimate(listing);
+	unsigned int fresh = READ_ONCE(listing->fresh);
+
+	pages -= pages * fresh / PASHM_SHARE_ONE * 3 / 4;
+	return pages / PASHM_TURN_SHARE + 1;
+}
+
+/*
+ * Under the node lock a listed region has not lost its last reference yet. It is picked
+ * over and over until it has given what is due; so each gives in proportion to its size,
+ * however many others there are.
+ */
 static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 {
 	struct pashm_listing *listing = container_of(item, struct pashm_listing,
 						     lru);
-	struct pashm_listing **picked = arg;
+	struct pashm_pick *pick = arg;
 
-	if (pashm_region_tryget(listing->region))
-		*picked = listing;
+	if (pick->listing || (READ_ONCE(listing->busy) && !pick->busy))
+		return LRU_SKIP;
+	if (READ_ONCE(listing->vain)) {
+		WRITE_ONCE(listing->vain, false);
+		return LRU_ROTATE;
+	}
+	if (!pashm_region_tryget(listing->region))
+		return LRU_ROTATE;
+	pick->listing = listing;
+	WRITE_ONCE(listing->busy, true);
+	if (atomic_long_read(&listing->due) > 0)
+		return LRU_SKIP;
+	atomic_long_add(pashm_listing_turn(listing), &listing->due);
 	return LRU_ROTATE;
+}
+
+/* It has given so much; 0, if there was nothing to be had */
+void pashm_listing_done(struct pashm_listing *listing, unsigned long taken)
+{
+	atomic_long_sub(taken, &listing->due);
+	if (!taken)
+		WRITE_ONCE(listing->vain, true);
+	WRITE_ONCE(listing->busy, false);
 }
 
 /*
@@ -335,19 +381,26 @@ static bool pashm_listing_inherit(struct pashm_listing *listing,
 }
 
 /*
- * The next listing in turn, with a reference on its region, or NULL. The caller
- * puts the region, and has entered the listings.
+ * The next listing in turn, with a reference on its region, or NULL. The caller says
+ * when it is done with it and then puts the region, and has entered the listings.
  */
 struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
 {
-	struct pashm_listing *picked = NULL;
-	unsigned long one = 1;
+	struct pashm_pick pick = {};
+	unsigned long walk = PASHM_PICK_WALK;
 
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
-			  pashm_listing_pick_one, &picked, &one);
-	if (!picked || pashm_listing_inherit(picked, sc->memcg))
-		return picked;
-	pashm_region_put(picked->region);
+			  pashm_listing_pick_one, &pick, &walk);
+	if (!pick.listing) {
+		pick.busy = true;
+		walk = 1;
+		list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
+				  pashm_listing_pick_one, &pick, &walk);
+	}
+	if (!pick.listing || pashm_listing_inherit(pick.listing, sc->memcg))
+		return pick.listing;
+	pashm_listing_done(pick.listing, 0);
+	pashm_region_put(pick.listing->region);
 	return NULL;
 }
 
@@ -372,11 +425,16 @@ void pashm_listing_lap(struct pashm_listing *listing, bool all)
 {
 	unsigned long pinned = atomic_long_xchg(&listing->lap_pinned, 0);
 	unsigned long free = atomic_long_xchg(&listing->lap_free, 0);
+	unsigned long fresh = atomic_long_xchg(&listing->lap_fresh, 0);
 	unsigned long purged = atomic_long_xchg(&listing->lap_purged, 0);
 
 	if (pinned || free)
 		WRITE_ONCE(listing->share,
 			   free * PASHM_SHARE_ONE / (pinned + free));
+	if (free)
+		WRITE_ONCE(listing->fresh,
+			   min(fresh * PASHM_SHARE_ONE / free,
+			       (unsigned long)PASHM_SHARE_ONE));
 	if (pinned || free || all)
 		atomic_long_set(&listing->charged, pinned + free - purged);
 	if (all && !pinned && !free)

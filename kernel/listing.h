@@ -37,9 +37,15 @@ struct shrinker;
  * @steer:       which extents go
  * @forgotten:   epoch in which a lap that forgets has begun
  * @forgets:     this one does: clears notes that are too old
+ * @busy:        a reclaimer is at it: others look further, if they can
+ * @vain:        it had nothing to give: it goes to the end of the list
+ * @due:         pages that it is to give before it is others' turn; raised by a part of
+ *               its estimate when its turn comes
+ * @fresh:       of what was reclaimable in the last lap, in 1/256: in use just now
  * @lap_pinned:  pages of extents seen pinned in this lap
  * @lap_free:    pages of extents seen reclaimable in this lap
- * @lap_purged:  pages of extents taken in this lap; of all three, only extents
+ * @lap_fresh:   those of them that were used in this epoch or the last
+ * @lap_purged:  pages of extents taken in this lap; of all four, only extents
  *               with a page of @memcg in memory count
  *
  * All but the links are hints that any reclaimer may update without a lock.
@@ -57,8 +63,13 @@ struct pashm_listing {
 	struct pashm_steer steer;
 	u32 forgotten;
 	bool forgets;
+	bool busy;
+	bool vain;
+	atomic_long_t due;
+	unsigned int fresh;
 	atomic_long_t lap_pinned;
 	atomic_long_t lap_free;
+	atomic_long_t lap_fresh;
 	atomic_long_t lap_purged;
 };
 
@@ -80,6 +91,7 @@ void pashm_listings_free(struct pashm_region *region);
 unsigned long pashm_listings_number(struct shrink_control *sc);
 unsigned long pashm_listings_count(struct shrink_control *sc);
 struct pashm_listing *pashm_listing_pick(struct shrink_control *sc);
+void pashm_listing_done(struct pashm_listing *listing, unsigned long taken);
 void pashm_listing_lap(struct pashm_listing *listing, bool all);
 
 /* tidy.c */

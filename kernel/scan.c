@@ -249,6 +249,8 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 		return;
 	}
 	atomic_long_add(length, &listing->lap_free);
+	if (notes.use.age < 2)
+		atomic_long_add(length, &listing->lap_fresh);
 	score = pashm_steer_score(&listing->steer, &notes.use);
 	/* What cannot be taken must not keep the threshold up */
 	if (!pashm_scan_chooses(listing, score, scan) ||
@@ -297,7 +299,7 @@ static void pashm_scan_laps(struct pashm_listing *listing,
 	bool all = pashm_scan_all(listing);
 	int laps = 0;
 
-	while (pashm_scan_wants(scan)) {
+	while (pashm_scan_wants(scan) && scan->taken < scan->until) {
 		unsigned long head;
 		u64 state;
 
@@ -365,6 +367,7 @@ void pashm_scan_region(struct pashm_region *region, struct pashm_scan *scan)
 {
 	struct pashm_listing *listing;
 
+	scan->until = ULONG_MAX;
 	list_for_each_entry_rcu(listing, &region->listings, region_link, true) {
 		if (!pashm_scan_wants(scan))
 			return;

@@ -19,6 +19,7 @@ struct pashm_region;
  * @lack:      pages to free so that the node gets over its lowest watermark
  * @freed:     pages freed that help: of the asking memcg, on that node
  * @taken:     all pages freed
+ * @until:     how many of these before it is another listing's turn
  * @budget:    what is left to look at
  * @best:      highest score that was passed in this listing
  * @met:       an extent was in flight
@@ -33,6 +34,7 @@ struct pashm_scan {
 	unsigned long lack;
 	unsigned long freed;
 	unsigned long taken;
+	unsigned long until;
 	unsigned long budget;
 	unsigned int best;
 	bool met;

@@ -99,26 +99,39 @@ static void pashm_scan_end_round(struct shrink_control *sc)
 	pashm_stat_add(PASHM_STAT_REFUSED, 1);
 }
 
+/* Take from one listing what is due; returns whether it gave anything */
+static bool pashm_scan_turn(struct pashm_listing *listing,
+			    struct pashm_scan *scan)
+{
+	struct pashm_region *region = listing->region;
+	unsigned long before = scan->taken;
+
+	scan->until = before + max(1L, atomic_long_read(&listing->due));
+	pashm_scan_listing(listing, scan);
+	pashm_listing_done(listing, scan->taken - before);
+	pashm_region_put(region);
+	cond_resched();
+	return scan->taken > before;
+}
+
 /*
- * Take from one listing after the other. One that eats the budget up ends the call, and
- * stands at the end of the list for the next: so it does not starve the others.
+ * Take from one listing after the other, until a round of them has given nothing. One
+ * that eats the budget up ends the call, and stands at the end of the list for the
+ * next: so it does not starve the others.
  */
 static void pashm_scan_listings(struct shrink_control *sc,
 				struct pashm_scan *scan)
 {
-	unsigned long turns = pashm_listings_number(sc);
+	unsigned long number = pashm_listings_number(sc), vain = 0;
 	int listings = pashm_listings_enter();
 
-	while (turns-- && scan->budget && pashm_scan_wants(scan)) {
+	while (vain < number && scan->budget && pashm_scan_wants(scan)) {
 		struct pashm_listing *listing = pashm_listing_pick(sc);
-		struct pashm_region *region;
 
-		if (!listing)
-			continue;
-		region = listing->region;
-		pashm_scan_listing(listing, scan);
-		pashm_region_put(region);
-		cond_resched();
+		if (listing && pashm_scan_turn(listing, scan))
+			vain = 0;
+		else
+			vain++;
 	}
 	pashm_listings_leave(listings);
 }

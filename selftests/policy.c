@@ -24,16 +24,11 @@ static size_t extents_in(size_t count)
 	return units(count) / PAGE / EXTENT;
 }
 
-FIXTURE_SETUP(policy)
+static void open_region(struct __test_metadata *_metadata,
+			struct _test_data_policy *self)
 {
-	const char *why;
 	long address;
 
-	SKIP_WITHOUT_DEVICE();
-	why = make_groups();
-	if (why)
-		SKIP(_exit(255), "%s", why);
-	ASSERT_EQ(0, enter(INNER));
 	self->extents = extents_in(400);
 	self->fd = region_create(self->extents * EXTENT, 0);
 	ASSERT_LE(0, self->fd);
@@ -42,10 +37,27 @@ FIXTURE_SETUP(policy)
 	self->data = (char *)address;
 }
 
-FIXTURE_TEARDOWN(policy)
+static void close_region(struct _test_data_policy *self)
 {
 	munmap(self->data, self->extents * EXTENT * PAGE);
 	close(self->fd);
+}
+
+FIXTURE_SETUP(policy)
+{
+	const char *why;
+
+	SKIP_WITHOUT_DEVICE();
+	why = make_groups();
+	if (why)
+		SKIP(_exit(255), "%s", why);
+	ASSERT_EQ(0, enter(INNER));
+	open_region(_metadata, self);
+}
+
+FIXTURE_TEARDOWN(policy)
+{
+	close_region(self);
 	enter("/sys/fs/cgroup");
 	remove_groups();
 }
@@ -173,6 +185,65 @@ TEST_F_TIMEOUT(policy, old_notes_are_cleared_before_they_look_fresh, 600)
 	}
 	EXPECT_EQ(0, pins[0]);
 	munmap(pins, PAGE);
+}
+
+static int share_lost(int fd, size_t filled)
+{
+	return (int)(100 - region_info(fd).resident * 100 / units(filled));
+}
+
+TEST_F_TIMEOUT(policy, regions_give_in_proportion_to_their_size, 600)
+{
+	struct _test_data_policy small;
+	int of_large, of_small;
+	size_t extent;
+
+	open_region(_metadata, &small);
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(64)));
+	for (extent = 0; extent < extents_in(48); extent++)
+		make(_metadata, self, extent, PASHM_PRIORITY_DEFAULT);
+	for (extent = 0; extent < extents_in(8); extent++)
+		make(_metadata, &small, extent, PASHM_PRIORITY_DEFAULT);
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(36)));
+	of_large = share_lost(self->fd, 48);
+	of_small = share_lost(small.fd, 8);
+	TH_LOG("the large one has lost %d %%, the small one %d %%", of_large,
+	       of_small);
+	EXPECT_LE(20, of_large);
+	EXPECT_GE(15, abs(of_large - of_small));
+	close_region(&small);
+}
+
+TEST_F_TIMEOUT(policy, a_region_in_use_gives_less_than_one_that_is_not, 600)
+{
+	size_t filled = extents_in(26), extent;
+	struct _test_data_policy idle;
+	uint64_t of_used, of_idle;
+	int limit;
+	uint32_t *generation = calloc(filled, sizeof(*generation));
+
+	ASSERT_NE(NULL, generation);
+	open_region(_metadata, &idle);
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(64)));
+	for (extent = 0; extent < filled; extent++) {
+		make(_metadata, self, extent, PASHM_PRIORITY_DEFAULT);
+		make(_metadata, &idle, extent, PASHM_PRIORITY_DEFAULT);
+		generation[extent] = 1;
+	}
+	for (limit = 60; limit > 36; limit--) {
+		ASSERT_EQ(0, group_set(INNER, "memory.max",
+				       units((size_t)limit)));
+		for (extent = 0; extent < filled; extent++)
+			use(_metadata, self, extent, &generation[extent]);
+	}
+	of_used = region_info(self->fd).purged;
+	of_idle = region_info(idle.fd).purged;
+	TH_LOG("%llu KiB were taken where all is used, %llu where nothing is",
+	       (unsigned long long)of_used / 1024,
+	       (unsigned long long)of_idle / 1024);
+	EXPECT_LE(3 * of_used, 2 * of_idle);
+	close_region(&idle);
+	free(generation);
 }
 
 TEST_HARNESS_MAIN
