@@ -44,6 +44,12 @@
 #define PASHM_MEMCG_ROOM	(2 * SWAP_CLUSTER_MAX)
 #define PASHM_HUGE_PAGE		(PMD_SIZE >> PAGE_SHIFT)
 #define PASHM_MEMCG_ROOM_MOST	(PASHM_HUGE_PAGE + SWAP_CLUSTER_MAX)
+/*
+ * One that is not credited with ours swaps first at each of its priorities. Where there
+ * is swap, it gets more, and all at once: this much, of a limit no more than that part.
+ */
+#define PASHM_MEMCG_ROOM_SWAP	1024UL
+#define PASHM_MEMCG_ROOM_PART	32
 
 /**
  * struct pashm_shortage - that a task has met in the reclaim that it is in
@@ -223,6 +229,17 @@ static void pashm_shortage_store(struct pashm_shortage *place,
  * next one of the same task finds that room unused, more, as this was not enough. When
  * that is of no use either, it is no charge that asks, but userspace.
  */
+static unsigned long pashm_memcg_room_first(const struct page_counter *tightest)
+{
+	unsigned long limit;
+
+	if (PASHM_MEMCG_IS_CREDITED || !tightest || get_nr_swap_pages() <= 0)
+		return PASHM_MEMCG_ROOM;
+	limit = min(READ_ONCE(tightest->max), READ_ONCE(tightest->high));
+	return clamp(limit / PASHM_MEMCG_ROOM_PART, PASHM_MEMCG_ROOM,
+		     PASHM_MEMCG_ROOM_SWAP);
+}
+
 static bool pashm_shortage_learn(struct pashm_shortage *note,
 				 struct mem_cgroup *memcg, unsigned long room,
 				 const struct page_counter *tightest)
@@ -231,14 +248,14 @@ static bool pashm_shortage_learn(struct pashm_shortage *note,
 		if (room >= PASHM_HUGE_PAGE)
 			return false;
 		note->counter = tightest;
-		note->room = PASHM_MEMCG_ROOM;
+		note->room = pashm_memcg_room_first(tightest);
 		return true;
 	}
 	/* If it is not credited, this only grows within one reclaim for a memcg */
 	if (PASHM_MEMCG_IS_CREDITED || pashm_reclaimed() >= note->reclaimed)
 		return true;
 	if (room < note->room)
-		note->room = PASHM_MEMCG_ROOM;
+		note->room = pashm_memcg_room_first(tightest);
 	else if (note->room < PASHM_MEMCG_ROOM_MOST)
 		note->room = min(2 * note->room, PASHM_MEMCG_ROOM_MOST);
 	else
@@ -246,14 +263,19 @@ static bool pashm_shortage_learn(struct pashm_shortage *note,
 	return note->counter;
 }
 
-/* What does the reclaim that we are called in still need? */
-enum pashm_need pashm_short_need(const struct shrink_control *sc)
+/*
+ * What does the reclaim that we are called in still need? And how many pages does it
+ * need at once, if more than it asks for?
+ */
+enum pashm_need pashm_short_need(const struct shrink_control *sc,
+				 unsigned long *at_once)
 {
 	struct pashm_shortage note, *place;
 	const struct page_counter *tightest;
 	unsigned long room;
 	bool memcg;
 
+	*at_once = 0;
 	/* Not a reclaim: somebody has asked the shrinkers themselves */
 	if (!current->reclaim_state)
 		return PASHM_NEED_ALL;
@@ -274,8 +296,12 @@ enum pashm_need pashm_short_need(const struct shrink_control *sc)
 	if (note.node &&
 	    !pashm_node_has(sc->nid, sc->gfp_mask, PASHM_ZONE_SPARE))
 		return PASHM_NEED_ALL;
-	if (memcg && (room < note.room || !pashm_reclaimed()))
+	if (memcg && (room < note.room || !pashm_reclaimed())) {
+		if (note.room > PASHM_MEMCG_ROOM && room < note.room &&
+		    !PASHM_MEMCG_IS_CREDITED)
+			*at_once = note.room - room;
 		return PASHM_NEED_ALL;
+	}
 	return note.node || PASHM_MEMCG_IS_CREDITED ? PASHM_NEED_LITTLE :
 						      PASHM_NEED_NOTHING;
 }

@@ -15,6 +15,7 @@ enum pashm_need {
 
 unsigned long pashm_node_lack(int nid);
 bool pashm_short_memcg(const struct shrink_control *sc);
-enum pashm_need pashm_short_need(const struct shrink_control *sc);
+enum pashm_need pashm_short_need(const struct shrink_control *sc,
+				 unsigned long *at_once);
 
 #endif /* PASHM_SHORT_H */

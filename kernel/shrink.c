@@ -38,12 +38,12 @@ static unsigned long pashm_shrink_count(struct shrinker *shrinker,
 					struct shrink_control *sc)
 {
 	unsigned long number = pashm_listings_number(sc);
-	unsigned long pages;
+	unsigned long pages, at_once;
 
 	pashm_stat_add(PASHM_STAT_COUNTS, 1);
 	if (!number)
 		return SHRINK_EMPTY;
-	if (pashm_short_need(sc) == PASHM_NEED_NOTHING)
+	if (pashm_short_need(sc, &at_once) == PASHM_NEED_NOTHING)
 		return 0;
 	/*
 	 * 0 and not SHRINK_EMPTY when there is a listing without pages: EMPTY
@@ -150,12 +150,13 @@ static unsigned long pashm_scan_result(const struct pashm_scan *scan)
 static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 				       struct shrink_control *sc)
 {
-	enum pashm_need need = pashm_short_need(sc);
+	unsigned long at_once;
+	enum pashm_need need = pashm_short_need(sc, &at_once);
 	unsigned long lack = pashm_node_lack(sc->nid);
 	struct pashm_scan scan = {
 		.nid = sc->nid,
 		.anywhere = pashm_short_memcg(sc),
-		.asked = sc->nr_to_scan,
+		.asked = max(sc->nr_to_scan, at_once),
 		.lack = lack ? min(lack + sc->nr_to_scan, PASHM_SCAN_LACK) : 0,
 	};
 	u64 began = ktime_get_ns();

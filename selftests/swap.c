@@ -6,13 +6,10 @@
  */
 #include <kselftest_harness.h>
 
-#include "common.h"
+#include "cgroup.h"
 
-#define MIB	(1UL << 20)
 #define SIZE	(16 * MIB)
 #define HALF	(SIZE / 2)
-#define EXTENT	16UL			/* pages */
-#define RW	(PROT_READ | PROT_WRITE)
 
 FIXTURE(swap)
 {
@@ -132,6 +129,52 @@ TEST_F_TIMEOUT(swap, a_purge_on_request_takes_that_too, 300)
 	EXPECT_EQ(0, region_info(self->fd).swapped);
 	EXPECT_EQ(0, region_info(self->fd).resident);
 	EXPECT_EQ(0, intact(self->fd, self->data, 0, SIZE / PAGE));
+}
+
+FIXTURE(swap_limit)
+{
+	int fd;
+};
+
+FIXTURE_SETUP(swap_limit)
+{
+	const char *why;
+
+	SKIP_WITHOUT_DEVICE();
+	why = make_groups();
+	if (why)
+		SKIP(_exit(255), "%s", why);
+	if (file_number("/proc/meminfo", "SwapTotal:") <= 0)
+		SKIP(_exit(255), "no swap device; scenarios/swap.sh has one");
+	self->fd = region_create(units(300) / PAGE, 0);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(swap_limit)
+{
+	close(self->fd);
+	remove_groups();
+}
+
+/*
+ * Nine tenths of what is filled are unpinned; what is pinned, and what the program has
+ * itself, may go. Without us a kernel would swap all that is beyond the limit.
+ */
+TEST_F_TIMEOUT(swap_limit, unpinned_memory_is_taken_first, 600)
+{
+	struct job job = {
+		.group = INNER, .fd = self->fd, .pages = units(300) / PAGE,
+	};
+	long long beyond = (long long)(job.pages - units(LIMIT) / PAGE), swaps;
+
+	swaps = file_number("/proc/vmstat", "pswpout");
+	EXPECT_EQ(0, in_child(fill_in_group, &job));
+	swaps = file_number("/proc/vmstat", "pswpout") - swaps;
+	TH_LOG("%lld pages are beyond the limit, %lld were swapped out, %llu taken",
+	       beyond, swaps,
+	       (unsigned long long)region_info(job.fd).purged / PAGE);
+	EXPECT_EQ(0, oom_kills());
+	EXPECT_LE(swaps, beyond / 4);
 }
 
 TEST_HARNESS_MAIN
