@@ -26,6 +26,9 @@
 #include "map.h"
 #include "region.h"
 
+/* A note that seems older than this was made since the clock was read */
+#define PASHM_AGE_NEW	240U
+
 static void pashm_client_free(struct work_struct *work)
 {
 	struct pashm_client *client = container_of(to_rcu_work(work),
@@ -43,7 +46,8 @@ static void pashm_client_delist(struct pashm_client *client)
 
 	spin_lock(&region->clients_lock);
 	list_del_rcu(&client->link);
-	WRITE_ONCE(region->header->clients, --region->nr_clients);
+	WRITE_ONCE(region->nr_clients, region->nr_clients - 1);
+	WRITE_ONCE(region->header->clients, region->nr_clients);
 	spin_unlock(&region->clients_lock);
 }
 
@@ -55,7 +59,8 @@ static int pashm_client_enlist(struct pashm_client *client)
 	spin_lock(&region->clients_lock);
 	if (region->nr_clients < PASHM_CLIENTS_MAX) {
 		list_add_tail_rcu(&client->link, &region->clients);
-		WRITE_ONCE(region->header->clients, ++region->nr_clients);
+		WRITE_ONCE(region->nr_clients, region->nr_clients + 1);
+		WRITE_ONCE(region->header->clients, region->nr_clients);
 		ret = 0;
 	}
 	spin_unlock(&region->clients_lock);
@@ -234,6 +239,17 @@ bool pashm_clients_pinned(struct pashm_region *region, unsigned long head,
 	return pinned;
 }
 
+/*
+ * Epochs since a note. The clock may have ticked since it was read: then the note is of
+ * the next epoch, and new.
+ */
+static u32 pashm_pin_age(u32 epoch, u32 pin)
+{
+	u32 age = pashm_note_age(epoch, pashm_pin_recency(pin));
+
+	return age < PASHM_AGE_NEW ? age : 0;
+}
+
 /* The clients' notes of the extent that @state describes, combined */
 struct pashm_notes pashm_clients_notes(struct pashm_region *region,
 				       unsigned long head, u64 state)
@@ -254,8 +270,7 @@ struct pashm_notes pashm_clients_notes(struct pashm_region *region,
 			continue;
 		notes.noted = true;
 		notes.use.age = min(notes.use.age,
-				    pashm_note_age(epoch,
-						   pashm_pin_recency(pin)));
+				    pashm_pin_age(epoch, pin));
 		notes.use.frequency = max(notes.use.frequency,
 					  pashm_pin_frequency(pin));
 	}
@@ -278,8 +293,7 @@ void pashm_clients_forget(struct pashm_region *region, unsigned long head)
 		u32 pin = word ? atomic_read(word) : 0;
 
 		if (pashm_pin_recency(pin) && !pashm_pin_count(pin) &&
-		    pashm_note_age(epoch, pashm_pin_recency(pin)) >=
-		    PASHM_STEER_FORGET)
+		    pashm_pin_age(epoch, pin) >= PASHM_STEER_FORGET)
 			atomic_cmpxchg_relaxed(word, pin, 0);
 	}
 	rcu_read_unlock();

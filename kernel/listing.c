@@ -28,7 +28,7 @@
 
 /* Listings looked at in one count */
 #define PASHM_COUNT_WALK	256UL
-/* Others that are passed over in search of a listing that nobody is at */
+/* Looked at in search of a listing that is due and that nobody is at */
 #define PASHM_PICK_WALK		8UL
 /* In its turn a listing gives one of so many pages */
 #define PASHM_TURN_SHARE	32
@@ -288,14 +288,14 @@ unsigned long pashm_listings_count(struct shrink_control *sc)
 
 struct pashm_pick {
 	struct pashm_listing *listing;
-	bool busy;	/* take one that others are at */
+	bool any;	/* the first that is there */
 };
 
 /*
  * What a listing gives in its turn. It counts for less if it is in use: one from which
  * nobody uses anything gives four times as much as one of which all is used.
  */
-static unsigned long pashm_listing_turn(struct pashm_listing *listing)
+static long pashm_listing_turn(struct pashm_listing *listing)
 {
 	unsigned long pages = pashm_listing_estimate(listing);
 	unsigned int fresh = READ_ONCE(listing->fresh);
@@ -305,39 +305,48 @@ static unsigned long pashm_listing_turn(struct pashm_listing *listing)
 }
 
 /*
- * Under the node lock a listed region has not lost its last reference yet. It is picked
- * over and over until it has given what is due; so each gives in proportion to its size,
- * however many others there are.
+ * It stays at the head of the list until it has given what is due; so each gives in
+ * proportion to its size, however many others there are. One that has given too much, as
+ * its extents are large, is passed over in its next turn. Returns whether it stays.
  */
+static bool pashm_listing_is_due(struct pashm_listing *listing)
+{
+	long turn = pashm_listing_turn(listing);
+	long due = clamp(READ_ONCE(listing->due), -turn, turn);
+	bool stays = due > 0;
+
+	WRITE_ONCE(listing->due, stays ? due : due + turn);
+	return stays;
+}
+
+/* Under the node lock a listed region has not lost its last reference yet */
 static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 {
 	struct pashm_listing *listing = container_of(item, struct pashm_listing,
 						     lru);
 	struct pashm_pick *pick = arg;
+	bool stays;
 
-	if (pick->listing || (READ_ONCE(listing->busy) && !pick->busy))
+	if (pick->listing || (atomic_read(&listing->busy) && !pick->any))
 		return LRU_SKIP;
-	if (READ_ONCE(listing->vain)) {
-		WRITE_ONCE(listing->vain, false);
+	stays = pashm_listing_is_due(listing);
+	if (!pick->any && READ_ONCE(listing->due) <= 0)
 		return LRU_ROTATE;
-	}
 	if (!pashm_region_tryget(listing->region))
 		return LRU_ROTATE;
 	pick->listing = listing;
-	WRITE_ONCE(listing->busy, true);
-	if (atomic_long_read(&listing->due) > 0)
-		return LRU_SKIP;
-	atomic_long_add(pashm_listing_turn(listing), &listing->due);
-	return LRU_ROTATE;
+	atomic_inc(&listing->busy);
+	return stays ? LRU_SKIP : LRU_ROTATE;
 }
 
-/* It has given so much; 0, if there was nothing to be had */
-void pashm_listing_done(struct pashm_listing *listing, unsigned long taken)
+/* It has given so much. @over: and its turn is over, whatever was due */
+void pashm_listing_done(struct pashm_listing *listing, unsigned long taken,
+			bool over)
 {
-	atomic_long_sub(taken, &listing->due);
-	if (!taken)
-		WRITE_ONCE(listing->vain, true);
-	WRITE_ONCE(listing->busy, false);
+	long due = READ_ONCE(listing->due) - (long)taken;
+
+	WRITE_ONCE(listing->due, over ? min(due, 0L) : due);
+	atomic_dec(&listing->busy);
 }
 
 /*
@@ -392,28 +401,16 @@ struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
 			  pashm_listing_pick_one, &pick, &walk);
 	if (!pick.listing) {
-		pick.busy = true;
+		pick.any = true;
 		walk = 1;
 		list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
 				  pashm_listing_pick_one, &pick, &walk);
 	}
 	if (!pick.listing || pashm_listing_inherit(pick.listing, sc->memcg))
 		return pick.listing;
-	pashm_listing_done(pick.listing, 0);
+	pashm_listing_done(pick.listing, 0, true);
 	pashm_region_put(pick.listing->region);
 	return NULL;
-}
-
-/* The next lap is to clear old notes if the last one that did is long ago */
-static void pashm_listing_forget(struct pashm_listing *listing)
-{
-	u32 epoch = READ_ONCE(listing->region->header->epoch);
-	bool forgets = epoch - READ_ONCE(listing->forgotten) >=
-		       PASHM_FORGET_EVERY;
-
-	if (forgets)
-		WRITE_ONCE(listing->forgotten, epoch);
-	WRITE_ONCE(listing->forgets, forgets);
 }
 
 /*
@@ -442,7 +439,6 @@ void pashm_listing_lap(struct pashm_listing *listing, bool all)
 	pashm_steer_lap(&listing->steer);
 	if (all && !free)
 		WRITE_ONCE(listing->steer.started, false);
-	pashm_listing_forget(listing);
 }
 
 /*

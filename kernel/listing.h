@@ -35,12 +35,11 @@ struct shrinker;
  *               cmpxchg, so that each extent is looked at by one reclaimer
  * @share:       of @charged that was reclaimable in the last lap, in 1/256
  * @steer:       which extents go
- * @forgotten:   epoch in which a lap that forgets has begun
- * @forgets:     this one does: clears notes that are too old
- * @busy:        a reclaimer is at it: others look further, if they can
- * @vain:        it had nothing to give: it goes to the end of the list
+ * @forgotten:   epoch in which the last search for old notes has begun
+ * @forget_at:   index where that goes on; 0: it is over
+ * @busy:        reclaimers that are at it: others look further, if they can
  * @due:         pages that it is to give before it is others' turn; raised by a part of
- *               its estimate when its turn comes
+ *               its estimate when its turn comes, and never more than that or less
  * @fresh:       of what was reclaimable in the last lap, in 1/256: in use just now
  * @lap_pinned:  pages of extents seen pinned in this lap
  * @lap_free:    pages of extents seen reclaimable in this lap
@@ -62,10 +61,9 @@ struct pashm_listing {
 	unsigned int share;
 	struct pashm_steer steer;
 	u32 forgotten;
-	bool forgets;
-	bool busy;
-	bool vain;
-	atomic_long_t due;
+	unsigned long forget_at;
+	atomic_t busy;
+	long due;
 	unsigned int fresh;
 	atomic_long_t lap_pinned;
 	atomic_long_t lap_free;
@@ -91,7 +89,8 @@ void pashm_listings_free(struct pashm_region *region);
 unsigned long pashm_listings_number(struct shrink_control *sc);
 unsigned long pashm_listings_count(struct shrink_control *sc);
 struct pashm_listing *pashm_listing_pick(struct shrink_control *sc);
-void pashm_listing_done(struct pashm_listing *listing, unsigned long taken);
+void pashm_listing_done(struct pashm_listing *listing, unsigned long taken,
+			bool over);
 void pashm_listing_lap(struct pashm_listing *listing, bool all);
 
 /* tidy.c */

@@ -71,7 +71,7 @@ static vm_fault_t pashm_fault_elsewhere(struct vm_fault *vmf,
 	return pashm_shmem_fault(vmf);
 }
 
-/* A page has come: if it is an extent's first, and was there before, tell */
+/* A page has come that was nowhere: if it is an extent's first, it may be back */
 static void pashm_fault_back(struct pashm_listing *listing,
 			     unsigned long index)
 {
@@ -100,6 +100,7 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 {
 	struct pashm_region *region = vmf->vma->vm_private_data;
 	unsigned long before = pashm_region_resident(region);
+	bool absent = !xa_load(&region->inode->i_mapping->i_pages, vmf->pgoff);
 	struct pashm_listing *listing;
 	int nid = numa_mem_id();
 	vm_fault_t ret;
@@ -117,7 +118,8 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 	if (!listing)
 		return pashm_fault_elsewhere(vmf, region, ret);
 	atomic_long_inc(&listing->charged);
-	pashm_fault_back(listing, vmf->pgoff);
+	if (absent)
+		pashm_fault_back(listing, vmf->pgoff);
 	return ret;
 }
 

@@ -33,8 +33,11 @@
 #define PASHM_SCAN_CENSUS	64UL
 /* Laps in one call, each of which takes a share of what is left */
 #define PASHM_SCAN_LAPS		32
-/* Heads looked at before a listing's first choice */
-#define PASHM_SCAN_SAMPLE	1024UL
+/* Before a listing's first choice, so many heads are looked at in so many parts */
+#define PASHM_SCAN_SAMPLE	64UL
+#define PASHM_SCAN_PARTS	16
+/* Heads in a call whose notes may be too old */
+#define PASHM_SCAN_FORGETS	256UL
 
 bool pashm_scan_wants(const struct pashm_scan *scan)
 {
@@ -70,7 +73,6 @@ static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
 				     unsigned long *budget)
 {
 	struct pashm_region *region = listing->region;
-	bool forgets = READ_ONCE(listing->forgets);
 	unsigned long present = 0, skipped = 0;
 	long hand = atomic_long_read(&listing->hand);
 	unsigned long at = hand;
@@ -85,7 +87,7 @@ static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
 								   *state));
 		else
 			next = head < region->pages ? head : 0;
-		if (*state && !forgets &&
+		if (*state &&
 		    pashm_scan_absent(region, head, next, &present)) {
 			at = next;
 			*budget += !!(++skipped % PASHM_SCAN_SKIPS);
@@ -95,6 +97,7 @@ static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
 			return head;
 		/* Another reclaimer was here: go on from where it has got to */
 		at = hand;
+		present = 0;
 		if (*budget)
 			(*budget)--;
 	}
@@ -179,7 +182,8 @@ static bool pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
 	}
 	scan->freed += census.matching;
 	scan->taken += census.resident;
-	scan->budget += PASHM_SCAN_PER_PAGE * census.resident;
+	scan->budget += PASHM_SCAN_PER_PAGE *
+			min(census.resident, scan->asked);
 	atomic_long_sub(census.matching, &listing->charged);
 	atomic_long_add(length, &listing->lap_purged);
 	pashm_steer_taken(&listing->steer, frequency, length);
@@ -218,9 +222,10 @@ static bool pashm_scan_chooses(const struct pashm_listing *listing,
 {
 	if (score >= READ_ONCE(listing->steer.threshold))
 		return true;
-	if (!scan->freed && scan->budget < PASHM_SCAN_BASE / 2)
-		return score >= scan->best;
-	scan->best = max(scan->best, score);
+	if (!scan->freed && scan->budget < scan->reserve && scan->best &&
+	    score + 1 >= scan->best)
+		return true;
+	scan->best = max(scan->best, score + 1);
 	return false;
 }
 
@@ -232,13 +237,8 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 	struct pashm_notes notes;
 	unsigned int score;
 
-	if (!length)
+	if (!length || !pashm_scan_matches(listing, head, length, scan))
 		return;
-	if (!pashm_scan_matches(listing, head, length, scan)) {
-		if (READ_ONCE(listing->forgets))
-			pashm_clients_forget(region, head);
-		return;
-	}
 	if (pashm_state_purging(state)) {
 		pashm_scan_claimed(listing, head, length, scan);
 		return;
@@ -258,39 +258,87 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 		pashm_steer_pass(&listing->steer, score, length);
 }
 
-/*
- * A first choice needs to know what there is: looks at some of what lies before the
- * hand, and takes nothing.
- */
-static void pashm_scan_sample(struct pashm_listing *listing,
+/* Of a part of the region, some extents that could be taken */
+static void pashm_sample_part(struct pashm_listing *listing,
+			      unsigned long start, unsigned long end,
 			      struct pashm_scan *scan)
 {
+	struct pashm_census wanted = pashm_scan_wanted(listing, scan);
 	struct pashm_region *region = listing->region;
-	unsigned long sample = min(PASHM_SCAN_SAMPLE, scan->budget);
-	unsigned long index = atomic_long_read(&listing->hand);
-	struct pashm_notes notes;
-	u64 state;
+	unsigned long left = PASHM_SCAN_SAMPLE;
 
-	pashm_scan_spend(scan, sample);
-	while (sample) {
+	while (left) {
+		struct pashm_notes notes;
 		unsigned long length;
+		u64 state;
 
-		index = pashm_region_next_head(region, index, region->pages,
-					       &state, &sample);
+		start = pashm_region_next_head(region, start, end, &state,
+					       &left);
 		if (!state)
 			break;
-		length = pashm_extent_length(region, index, state);
-		if (length && pashm_scan_matches(listing, index, length, scan)) {
-			notes = pashm_scan_notes(region, index, state, scan);
+		length = pashm_extent_length(region, start, state);
+		if (length && pashm_sample_take(region, start, length, &wanted) ==
+			      PASHM_SAMPLE_OURS) {
+			notes = pashm_scan_notes(region, start, state, scan);
 			if (!notes.pinned)
 				pashm_steer_pass(&listing->steer,
 						 pashm_steer_score(&listing->steer,
 								   &notes.use),
 						 length);
 		}
-		index += max(1UL, length);
+		start += max(1UL, length);
 	}
+	pashm_scan_spend(scan, PASHM_SCAN_SAMPLE - left);
+}
+
+/*
+ * A first choice needs to know what there is: looks at some extents in each part of the
+ * region, and takes nothing. If it has seen none that could be taken, the first lap is
+ * for looking, too, as long as there is budget for that.
+ */
+static void pashm_scan_sample(struct pashm_listing *listing,
+			      struct pashm_scan *scan)
+{
+	unsigned long pages = listing->region->pages;
+	unsigned long part = DIV_ROUND_UP(pages, PASHM_SCAN_PARTS), start;
+
+	for (start = 0; start < pages && scan->budget; start += part)
+		pashm_sample_part(listing, start, min(start + part, pages),
+				  scan);
 	pashm_steer_lap(&listing->steer);
+	if (pashm_scan_all(listing))
+		WRITE_ONCE(listing->steer.threshold, PASHM_STEER_SCORES);
+}
+
+/*
+ * Go on with the search for old notes. A part in each call, so that it costs little; all
+ * of it is over long before other notes have become old.
+ */
+static void pashm_scan_forget(struct pashm_listing *listing,
+			      struct pashm_scan *scan)
+{
+	struct pashm_region *region = listing->region;
+	u32 epoch = READ_ONCE(region->header->epoch);
+	unsigned long at = READ_ONCE(listing->forget_at);
+	unsigned long left = PASHM_SCAN_FORGETS;
+	u64 state;
+
+	if (epoch < PASHM_STEER_FORGET ||
+	    (!at && epoch - READ_ONCE(listing->forgotten) < PASHM_FORGET_EVERY))
+		return;
+	if (!at)
+		WRITE_ONCE(listing->forgotten, epoch);
+	while (left) {
+		at = pashm_region_next_head(region, at, region->pages, &state,
+					    &left);
+		if (!state)
+			break;
+		pashm_clients_forget(region, at);
+		pashm_scan_spend(scan, 1 + READ_ONCE(region->nr_clients) /
+					   PASHM_SCAN_CLIENTS);
+		at += max(1UL, pashm_extent_length(region, at, state));
+	}
+	WRITE_ONCE(listing->forget_at, at < region->pages ? at : 0);
 }
 
 static void pashm_scan_laps(struct pashm_listing *listing,
@@ -356,6 +404,7 @@ void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan)
 	} else {
 		if (!READ_ONCE(listing->steer.started))
 			pashm_scan_sample(listing, scan);
+		pashm_scan_forget(listing, scan);
 		pashm_scan_laps(listing, scan);
 	}
 	if (!scan->freed && scan->budget && scan->met)

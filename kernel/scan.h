@@ -21,7 +21,8 @@ struct pashm_region;
  * @taken:     all pages freed
  * @until:     how many of these before it is another listing's turn
  * @budget:    what is left to look at
- * @best:      highest score that was passed in this listing
+ * @reserve:   who has nothing yet when less than that is left is less choosy
+ * @best:      highest score that was passed in this listing, plus 1
  * @met:       an extent was in flight
  * @helped:    other reclaimers have freed memory meanwhile
  * @waited:    for others, as long as one call may
@@ -36,6 +37,7 @@ struct pashm_scan {
 	unsigned long taken;
 	unsigned long until;
 	unsigned long budget;
+	unsigned long reserve;
 	unsigned int best;
 	bool met;
 	bool helped;

@@ -99,33 +99,36 @@ static void pashm_scan_end_round(struct shrink_control *sc)
 	pashm_stat_add(PASHM_STAT_REFUSED, 1);
 }
 
-/* Take from one listing what is due; returns whether it gave anything */
+/*
+ * Take from one listing what is due. One that eats the budget up has had its turn: so it
+ * does not starve the others. Returns whether it has helped.
+ */
 static bool pashm_scan_turn(struct pashm_listing *listing,
 			    struct pashm_scan *scan)
 {
 	struct pashm_region *region = listing->region;
-	unsigned long before = scan->taken;
+	unsigned long taken = scan->taken, freed = scan->freed;
 
-	scan->until = before + max(1L, atomic_long_read(&listing->due));
+	scan->until = taken + max(1L, READ_ONCE(listing->due));
 	pashm_scan_listing(listing, scan);
-	pashm_listing_done(listing, scan->taken - before);
+	taken = scan->taken - taken;
+	pashm_listing_done(listing, taken, !taken || !scan->budget);
 	pashm_region_put(region);
 	cond_resched();
-	return scan->taken > before;
+	return scan->freed > freed || (taken && scan->lack);
 }
 
 /*
- * Take from one listing after the other, until a round of them has given nothing. One
- * that eats the budget up ends the call, and stands at the end of the list for the
- * next: so it does not starve the others.
+ * Take from one listing after the other, until all have had their turn in vain. A pick
+ * may find the one again that was the last.
  */
 static void pashm_scan_listings(struct shrink_control *sc,
 				struct pashm_scan *scan)
 {
-	unsigned long number = pashm_listings_number(sc), vain = 0;
+	unsigned long turns = 2 * pashm_listings_number(sc), vain = 0;
 	int listings = pashm_listings_enter();
 
-	while (vain < number && scan->budget && pashm_scan_wants(scan)) {
+	while (vain < turns && scan->budget && pashm_scan_wants(scan)) {
 		struct pashm_listing *listing = pashm_listing_pick(sc);
 
 		if (listing && pashm_scan_turn(listing, scan))
@@ -167,6 +170,7 @@ static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 		return SHRINK_STOP;
 	if (need != PASHM_NEED_NOTHING) {
 		scan.budget = pashm_scan_budget(&scan);
+		scan.reserve = scan.budget / 2;
 		pashm_scan_listings(sc, &scan);
 		ret = pashm_scan_result(&scan);
 		pashm_scan_note(&scan, sc, began, ret);

@@ -14,7 +14,7 @@
  * round, the threshold is set so that in the next lap one of PASHM_STEER_SHARE pages
  * goes: those with the highest scores. The clock ticks about once in such a lap.
  *
- * Logarithms are to base 2, in units of 1/64. Integers only, no loop depends on data.
+ * Logarithms are to base 2, in units of 1/64. Integers only; every loop is bounded.
  */
 #include <linux/bitops.h>
 #include <linux/compiler.h>
@@ -206,15 +206,13 @@ static void pashm_steer_spans(struct pashm_steer *steer)
 	}
 }
 
-/* The highest threshold that a share of what was passed reaches; 0 if nothing was */
-static unsigned int pashm_steer_threshold(struct pashm_steer *steer)
+/* The highest threshold that a share of @pages, which were passed, reaches; or 0 */
+static unsigned int pashm_steer_threshold(struct pashm_steer *steer,
+					  unsigned long pages)
 {
-	unsigned long pages = 0, sum = 0;
+	unsigned long sum = 0;
 	unsigned int score, i;
 
-	for (i = 0; i < PASHM_STEER_SCORES; i++)
-		pages += READ_ONCE(steer->passed[i]);
-	WRITE_ONCE(steer->pages, pages);
 	for (score = PASHM_STEER_SCORES - 1; score; score--) {
 		sum += READ_ONCE(steer->passed[score]);
 		if (sum > pages / PASHM_STEER_SHARE)
@@ -225,21 +223,36 @@ static unsigned int pashm_steer_threshold(struct pashm_steer *steer)
 	return score;
 }
 
-/* The hand has come round */
-void pashm_steer_lap(struct pashm_steer *steer)
+/* At which age extents of each class go, of the priority that is being taken */
+static void pashm_steer_cutoffs(struct pashm_steer *steer,
+				unsigned int threshold)
 {
-	unsigned int threshold = pashm_steer_threshold(steer);
 	struct pashm_use use = {
 		.priority = PASHM_PRIORITY_MAX - threshold / PASHM_STEER_BAND,
 	};
 
-	pashm_steer_spans(steer);
 	for (use.frequency = 0; use.frequency < PASHM_STEER_CLASSES;
 	     use.frequency++) {
 		for (use.age = 1; use.age < PASHM_AGE_LAST; use.age++)
 			if (pashm_steer_score(steer, &use) >= threshold)
 				break;
 		WRITE_ONCE(steer->cutoff[use.frequency], use.age);
+	}
+}
+
+/* The hand has come round. Of a lap that has passed nothing, nothing is learned */
+void pashm_steer_lap(struct pashm_steer *steer)
+{
+	unsigned int threshold = 0, i;
+	unsigned long pages = 0;
+
+	for (i = 0; i < PASHM_STEER_SCORES; i++)
+		pages += READ_ONCE(steer->passed[i]);
+	if (pages) {
+		WRITE_ONCE(steer->pages, pages);
+		threshold = pashm_steer_threshold(steer, pages);
+		pashm_steer_spans(steer);
+		pashm_steer_cutoffs(steer, threshold);
 	}
 	WRITE_ONCE(steer->threshold, threshold);
 	WRITE_ONCE(steer->started, true);

@@ -102,8 +102,9 @@
  *   7..0    recency note: the low byte of the header's epoch at the last
  *           unpin; a plain byte store, byte 0
  *
- * Both notes outlive a purge: what is filled in again is known from before. The
- * kernel clears those of extents that are long gone, before their age wraps.
+ * Both notes outlive a purge: what is filled in again is known from before. As it
+ * purges, the kernel looks for those that are so old that their age would soon
+ * wrap, and clears them.
  *
  * The count is on top so that overflow and underflow cannot reach the notes. A
  * count of PASHM_COUNT_LIMIT or more counts as pinned; a pin that reaches it is

@@ -164,7 +164,7 @@ static void spans_lengthen_where_more_comes_back(void **state)
 /* Sums of pages in large regions must not wrap where spans are steered */
 static void spans_do_not_depend_on_the_unit(void **state)
 {
-	static const unsigned long units[] = { 1, 1UL << 24, 1UL << 40 };
+	static const unsigned int units[] = { 1, 1U << 10, 1U << 20 };
 	int life[3][PASHM_STEER_CLASSES];
 	struct pashm_use use = { .frequency = 2 };
 	struct pashm_steer steer;
@@ -174,13 +174,13 @@ static void spans_do_not_depend_on_the_unit(void **state)
 	for (i = 0; i < 3; i++) {
 		pashm_steer_init(&steer);
 		pashm_steer_lap(&steer);
-		steer.pages = 3000 * units[i];
+		pashm_steer_pass(&steer, 0, 3000UL * units[i]);
 		for (class = 0; class < PASHM_STEER_CLASSES; class++)
-			pashm_steer_taken(&steer, class, 1000 * units[i]);
+			pashm_steer_taken(&steer, class, 1000UL * units[i]);
 		use.age = 1;
-		pashm_steer_back(&steer, &use, 500 * units[i]);
-		steer.passed[0] = 0;
+		pashm_steer_back(&steer, &use, 500UL * units[i]);
 		pashm_steer_lap(&steer);
+		assert_int_equal(steer.pages, 3000UL * units[i]);
 		memcpy(life[i], steer.life, sizeof(steer.life));
 	}
 	assert_memory_equal(life[0], life[1], sizeof(life[0]));
@@ -235,12 +235,19 @@ static void a_lower_priority_goes_first(void **state)
 
 static void if_nothing_was_passed_all_goes(void **state)
 {
-	struct pashm_steer steer;
+	struct pashm_steer steer, before;
 
 	(void)state;
 	pashm_steer_init(&steer);
+	pass(&steer, 1, 10, PASHM_PRIORITY_DEFAULT, 1);
+	pashm_steer_lap(&steer);
+	before = steer;
+	assert_int_not_equal(before.threshold, 0);
 	pashm_steer_lap(&steer);
 	assert_int_equal(steer.threshold, 0);
+	/* And nothing was learned of that */
+	assert_memory_equal(steer.life, before.life, sizeof(steer.life));
+	assert_memory_equal(steer.cutoff, before.cutoff, sizeof(steer.cutoff));
 }
 
 int main(void)
