@@ -133,13 +133,21 @@ static inline bool pashm_writable(const struct pashm_region *region)
 	return __atomic_load_n(&region->writable, __ATOMIC_RELAXED);
 }
 
-/* Another extent starts here now: a racing unpin's note may get lost */
+/* The notes of a pin word are those of @notes now: a racing unpin's may get lost */
+static inline void pashm_note_set(uint32_t *pin, uint32_t notes)
+{
+	uint8_t *bytes = (uint8_t *)pin;
+
+	__atomic_store_n(&bytes[PASHM_PIN_FREQUENCY_BYTE],
+			 (uint8_t)pashm_pin_frequency(notes), __ATOMIC_RELAXED);
+	__atomic_store_n(&bytes[PASHM_PIN_RECENCY_BYTE],
+			 pashm_pin_recency(notes), __ATOMIC_RELAXED);
+}
+
+/* Another extent starts here now */
 static inline void pashm_note_forget(uint32_t *pin)
 {
-	uint8_t *notes = (uint8_t *)pin;
-
-	__atomic_store_n(&notes[PASHM_PIN_FREQUENCY_BYTE], 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&notes[PASHM_PIN_RECENCY_BYTE], 0, __ATOMIC_RELAXED);
+	pashm_note_set(pin, 0);
 }
 
 #endif /* LIB_BACKEND_H */

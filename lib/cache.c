@@ -181,8 +181,7 @@ static int entry_get(struct pashm_cache *cache, struct cache_shard *shard,
 	}
 	if (verdict == PASHM_PURGED)
 		pashm_unpin(cache->region, entry->handle.page);
-	shard->purged++;
-	pashm_cache_table_take(shard, entry, list);
+	pashm_cache_room_lost(cache, shard, entry, list);
 	return -ENOENT;
 }
 
@@ -228,6 +227,21 @@ PASHM_API int pashm_cache_release(struct pashm_cache *cache,
 	return 0;
 }
 
+/* A value that was there before is given the notes of its last extent */
+static void notes_hand_on(struct pashm_cache *cache,
+			  const struct pashm_cache_entry *entry)
+{
+	struct cache_shard *shard = shard_of(cache, entry->hash);
+	uint32_t notes;
+
+	pthread_mutex_lock(&shard->lock);
+	notes = pashm_cache_known_take(&shard->known, entry->hash);
+	pthread_mutex_unlock(&shard->lock);
+	if (notes)
+		pashm_note_set(&cache->region->view.pins[entry->handle.page],
+			       notes);
+}
+
 PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 				  size_t key_length, size_t length,
 				  struct pashm_cache_value *value)
@@ -250,6 +264,7 @@ PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 	entry->references = 1;
 	entry->key_length = (uint32_t)key_length;
 	memcpy(entry->key, key, key_length);
+	notes_hand_on(cache, entry);
 	value_set(cache, entry, value);
 	return 0;
 }

@@ -81,6 +81,23 @@ void pashm_cache_entries_put(struct pashm_cache *cache,
 	}
 }
 
+void pashm_cache_room_lost(struct pashm_cache *cache,
+			   struct cache_shard *shard,
+			   struct pashm_cache_entry *entry,
+			   struct pashm_cache_entry **list)
+{
+	const struct pashm_view *view = &cache->region->view;
+	uint32_t pin = __atomic_load_n(&view->pins[entry->handle.page],
+				       __ATOMIC_RELAXED);
+	uint32_t epoch = __atomic_load_n(&view->header->epoch,
+					 __ATOMIC_RELAXED);
+
+	shard->purged++;
+	pashm_cache_known_keep(&shard->known, entry->hash, pin, epoch,
+			       shard->entries);
+	pashm_cache_table_take(shard, entry, list);
+}
+
 /* Under the shard's lock; entries whose values are gone go onto @list */
 static void shard_search(struct pashm_cache *cache, struct cache_shard *shard,
 			 struct pashm_cache_entry **list)
@@ -93,8 +110,7 @@ static void shard_search(struct pashm_cache *cache, struct cache_shard *shard,
 		if (pashm_generation(cache->region, entry->handle.page) ==
 		    entry->handle.generation)
 			continue;
-		shard->purged++;
-		pashm_cache_table_take(shard, entry, list);
+		pashm_cache_room_lost(cache, shard, entry, list);
 	}
 }
 

@@ -46,6 +46,15 @@ int pashm_cache_room_alloc(struct pashm_cache *cache, size_t length,
 			   struct pashm_handle *handle);
 
 /*
+ * Under the shard's lock: an entry that has lost its value goes onto @list, and how the
+ * value was used is remembered.
+ */
+void pashm_cache_room_lost(struct pashm_cache *cache,
+			   struct cache_shard *shard,
+			   struct pashm_cache_entry *entry,
+			   struct pashm_cache_entry **list);
+
+/*
  * Under the shard's lock: now and then, put the entries that have lost their
  * values onto @list. Keeps their number in bounds.
  */

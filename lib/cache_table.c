@@ -21,6 +21,7 @@ void pashm_cache_table_free(struct cache_shard *shard)
 	if (!shard->buckets)
 		return;
 	free(shard->buckets);
+	pashm_cache_known_free(&shard->known);
 	pthread_mutex_destroy(&shard->lock);
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <pashm/pin.h>
+#include "cache_known.h"
 
 /**
  * struct pashm_cache_entry
@@ -50,6 +51,7 @@ struct pashm_cache_entry {
  * @newest:  most recently used
  * @purges:  the region's count of purges when the shard was last searched for
  *           entries that have lost their value
+ * @known:   how values that are gone were used
  * @hits, @misses, @purged, @evicted: counters
  */
 struct cache_shard {
@@ -61,6 +63,7 @@ struct cache_shard {
 	struct pashm_cache_entry *oldest;
 	struct pashm_cache_entry *newest;
 	uint64_t purges;
+	struct cache_known known;
 	uint64_t hits;
 	uint64_t misses;
 	uint64_t purged;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include "common.h"
+#include "memfd.h"
 
 static int setup(void **test)
 {
@@ -371,6 +372,45 @@ static void nobody_imports_the_region(void **test)
 
 #define CACHE(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static uint32_t *pin_word(struct pashm_cache *cache, const char *key)
+{
+	struct pashm_region *region = pashm_cache_region(cache);
+	struct pashm_cache_value value;
+	uint32_t page;
+
+	assert_int_equal(get(cache, key, &value), 0);
+	page = (uint32_t)(((char *)value.data -
+			   (char *)pashm_address(region, 0)) / page_size());
+	pashm_cache_release(cache, &value);
+	return &region->view.pins[page];
+}
+
+static void a_value_that_is_put_again_is_known(void **test)
+{
+	struct pashm_cache *cache = *test;
+	struct pashm_region *region = pashm_cache_region(cache);
+	struct memfd_region *m = memfd_region(region);
+	uint32_t *word;
+	int i;
+
+	assert_int_equal(put(cache, "often", "text"), 0);
+	for (i = 0; i < 2; i++) {
+		__atomic_fetch_add(&m->header->base.epoch, 1, __ATOMIC_RELAXED);
+		expect(cache, "often", "text");
+	}
+	assert_int_equal(pashm_pin_frequency(*pin_word(cache, "often")), 3);
+	assert_int_equal(pashm_region_purge(region, NULL), 0);
+	expect_miss(cache, "often");
+	__atomic_fetch_add(&m->header->base.epoch, 1, __ATOMIC_RELAXED);
+	assert_int_equal(put(cache, "new", "text"), 0);
+	assert_int_equal(put(cache, "often", "text"), 0);
+	word = pin_word(cache, "often");
+	assert_int_equal(pashm_pin_frequency(*word), 4);
+	assert_int_equal(pashm_pin_recency(*word),
+			 (uint8_t)m->header->base.epoch);
+	assert_int_equal(pashm_pin_frequency(*pin_word(cache, "new")), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +427,7 @@ int main(void)
 		CACHE(keys_may_be_long_and_contain_anything),
 		CACHE(threads_never_see_a_purged_byte),
 		CACHE(nobody_imports_the_region),
+		CACHE(a_value_that_is_put_again_is_known),
 		cmocka_unit_test(any_number_of_keys_is_found),
 		cmocka_unit_test(defaults_are_enough),
 	};

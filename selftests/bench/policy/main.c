@@ -14,8 +14,8 @@
 
 static const struct policy *const policies[] = {
 	&policy_opt, &policy_lru, &policy_fifo, &policy_clock, &policy_arc,
-	&policy_sieve, &policy_s3fifo, &policy_home, &policy_first,
-	&policy_known, NULL
+	&policy_sieve, &policy_s3fifo, &policy_home, &policy_cache,
+	&policy_blind, NULL
 };
 
 static void list_names(void)

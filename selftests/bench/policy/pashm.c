@@ -73,9 +73,9 @@ void pashm_reclaim(struct region *region, uint32_t asked)
 const struct policy policy_home =
 	PASHM_POLICY("home", "pashm, where objects keep their extents",
 		     .placement = PLACEMENT_HOME);
-const struct policy policy_first =
-	PASHM_POLICY("first", "pashm_cache, where objects move to free pages",
-		     .placement = PLACEMENT_FIRST);
-const struct policy policy_known =
-	PASHM_POLICY("known", "the same if it remembered the notes of the purged",
+const struct policy policy_cache =
+	PASHM_POLICY("cache", "pashm_cache, which moves them, and knows their notes",
 		     .placement = PLACEMENT_FIRST, .ghosts = PASHM_STEER_FORGET);
+const struct policy policy_blind =
+	PASHM_POLICY("blind", "the same if it forgot the notes of what is purged",
+		     .placement = PLACEMENT_FIRST);

@@ -40,8 +40,8 @@ extern const struct policy policy_opt;
 
 /* pashm's own, on different uses of a region */
 extern const struct policy policy_home;
-extern const struct policy policy_first;
-extern const struct policy policy_known;
+extern const struct policy policy_blind;
+extern const struct policy policy_cache;
 
 /* Hits of a whole trace */
 size_t policy_hits(const struct policy *policy, const struct trace *trace,

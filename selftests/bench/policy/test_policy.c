@@ -117,8 +117,8 @@ static void what_fits_stays(void **state)
 {
 	static const struct policy *const all[] = {
 		&policy_lru, &policy_fifo, &policy_clock, &policy_sieve,
-		&policy_arc, &policy_opt, &policy_home, &policy_first,
-		&policy_known
+		&policy_arc, &policy_opt, &policy_home, &policy_blind,
+		&policy_cache
 	};
 	size_t i;
 
