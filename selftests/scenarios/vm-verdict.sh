@@ -128,7 +128,7 @@ log_of() {
 	printf '[    8.%06d] and so on\r\n' {1..9}
 }
 
-echo 1..$((16 + ${#complaints[@]} + ${#innocents[@]}))
+echo 1..$((17 + ${#complaints[@]} + ${#innocents[@]}))
 
 for line in "${complaints[@]}"; do
 	log_of "$line" >"$work/log"
@@ -192,3 +192,6 @@ expect 'a command that takes too long is stopped' 124 out '^begun$'
 
 guest 'tail /dev/zero; exit 0'
 expect 'an OOM kill is in the log, and no failure' 0 kernel 'Out of memory: Killed'
+
+guest --icount 'test "$(grep -c ^processor /proc/cpuinfo)" = 1'
+expect 'a guest that counts instructions boots, with one CPU' 0
