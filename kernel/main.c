@@ -10,6 +10,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "available.h"
 #include "compat.h"
 #include "ioctl.h"
 #include "listing.h"
@@ -64,6 +65,7 @@ static void __exit pashm_exit(void)
 {
 	pashm_debug_exit();
 	misc_deregister(&pashm_device);
+	pashm_available_exit();
 	pashm_shrink_exit();
 	pashm_region_exit();
 	pashm_listing_exit();

@@ -15,6 +15,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/swap.h>
 
+#include "available.h"
 #include "client.h"
 #include "compat.h"
 #include "purge.h"
@@ -197,6 +198,7 @@ static void pashm_publish(const struct pashm_claim *claim,
 	atomic64_fetch_andnot_release(PASHM_STATE_PURGING, claim->word);
 	pashm_slot_release(&region->slots, claim->slot);
 	pashm_region_notify(region);
+	pashm_available_changed();
 	pashm_stat_add(PASHM_STAT_PURGES, 1);
 	trace_pashm_purge(region, claim->head, claim->length, claim->purger,
 			  census, pashm_state_generation(old) + 1);

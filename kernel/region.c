@@ -30,6 +30,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "available.h"
 #include "client.h"
 #include "compat.h"
 #include "listing.h"
@@ -80,6 +81,7 @@ static void pashm_region_enlist(struct pashm_region *region)
 	list_add_tail(&region->all_link, &pashm_regions);
 	WRITE_ONCE(pashm_regions_count, pashm_regions_count + 1);
 	spin_unlock(&pashm_regions_lock);
+	pashm_available_begin();
 }
 
 static void pashm_region_delist(struct pashm_region *region)
@@ -88,6 +90,7 @@ static void pashm_region_delist(struct pashm_region *region)
 	list_del(&region->all_link);
 	WRITE_ONCE(pashm_regions_count, pashm_regions_count - 1);
 	spin_unlock(&pashm_regions_lock);
+	pashm_available_changed();
 }
 
 unsigned long pashm_regions_number(void)

@@ -40,6 +40,7 @@ struct pashm_client;
  * @tidied:       jiffies when useless listings were last looked for
  * @tidy_work:    looks for them; holds a reference while it is queued
  * @strict_head:  head of the extent that strict.c found last; a hint
+ * @available:    pages that could be taken, as available.c has seen last; its own
  * @epoch_purged: pages purged at the last turn of the epoch; a lost update
  *                makes one epoch longer, nothing else
  * @reclaimed:    extents that reclaim has taken: what reclaimers do for each other
@@ -75,6 +76,7 @@ struct pashm_region {
 	struct work_struct tidy_work;
 
 	unsigned long strict_head;
+	unsigned long available;
 	u64 epoch_purged;
 	atomic_long_t reclaimed;
 	atomic_t violations;

@@ -193,5 +193,6 @@ expect 'a command that takes too long is stopped' 124 out '^begun$'
 guest 'tail /dev/zero; exit 0'
 expect 'an OOM kill is in the log, and no failure' 0 kernel 'Out of memory: Killed'
 
+# shellcheck disable=SC2016 # for the guest's shell
 guest --icount 'test "$(grep -c ^processor /proc/cpuinfo)" = 1'
 expect 'a guest that counts instructions boots, with one CPU' 0

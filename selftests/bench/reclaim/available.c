@@ -15,6 +15,8 @@ static void report(const char *state)
 	static const char * const keys[] = { "MemFree", "MemAvailable", "Shmem",
 					     "Cached" };
 
+	/* The module looks once a second */
+	sleep(3);
 	printf("= %s", state);
 	for (size_t i = 0; i < 4; i++)
 		printf(" %lld", meminfo_kib(keys[i]) / 1024);
