@@ -10,12 +10,16 @@
  *
  * Pins and unpins do not come by here. So while there is a region, a worker looks once a
  * second at what is unpinned: at all extents of a small region, at some in each part of
- * a large one. The timer wakes no idle CPU. A purge makes it look sooner, as what is
+ * a large one, and at so many in all; regions that are left over come first in the next
+ * second. The timer wakes no idle CPU. A purge makes the worker look sooner, as what is
  * free now would be counted twice until then.
  *
- * No locks: all is the worker's own, but for the flag that it is wanted sooner.
+ * No locks: all is the worker's own, but for the flag that it is wanted sooner, and
+ * when. Between two walks of the list of regions one may be missed or met twice: that is
+ * put right a second later.
  */
 #include <linux/atomic.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
@@ -25,14 +29,16 @@
 #include <linux/xarray.h>
 
 #include "available.h"
+#include "census.h"
 #include "client.h"
 #include "listing.h"
 #include "purge.h"
 #include "region.h"
+#include "scan.h"
 
 #define PASHM_AVAILABLE_EVERY	HZ
 #define PASHM_AVAILABLE_SOON	(HZ / 10)
-/* Heads looked at in each part of a region, and in all */
+/* Heads looked at in each part of a region; and what looks cost in all, in heads */
 #define PASHM_AVAILABLE_PARTS	16
 #define PASHM_AVAILABLE_HEADS	256UL
 #define PASHM_AVAILABLE_ALL	16384UL
@@ -41,33 +47,45 @@ static void pashm_available_work(struct work_struct *work);
 
 static DECLARE_DEFERRABLE_WORK(pashm_available_dwork, pashm_available_work);
 static atomic_t pashm_available_hurry = ATOMIC_INIT(0);
+/* jiffies: when it is to look; for those who want it sooner */
+static unsigned long pashm_available_when;
 
 /* Pages by node: what the VM has been told, and what it is to be told */
 static long pashm_available_told[MAX_NUMNODES];
 static long pashm_available_now[MAX_NUMNODES];
 
-/* Could this extent be taken? Whether all of it is there is not looked at */
-static bool pashm_extent_is_available(struct pashm_region *region,
-				      unsigned long head, unsigned long length)
-{
-	unsigned long index = head;
-	void *entry;
+/**
+ * struct pashm_look - at a region or a part of it
+ * @free:   pages in memory that could be taken
+ * @pinned: and that could not
+ * @cost:   of looking, in heads
+ */
+struct pashm_look {
+	unsigned long free;
+	unsigned long pinned;
+	unsigned long cost;
+};
 
-	if (!length)
-		return false;
-	entry = xa_find(&region->inode->i_mapping->i_pages, &index,
-			head + length - 1, XA_PRESENT);
-	return entry && !xa_is_value(entry) &&
-	       !pashm_clients_pinned(region, head, NULL);
+static void pashm_look_extent(struct pashm_region *region, unsigned long head,
+			      unsigned long length, struct pashm_look *look)
+{
+	unsigned long pages = pashm_sample_resident(region, head, length);
+
+	if (!pages)
+		return;
+	look->cost += pashm_scan_cost(region);
+	if (pashm_clients_pinned(region, head, NULL))
+		look->pinned += pages;
+	else
+		look->free += pages;
 }
 
-/* Pages of a part that could be taken, from the extents at its beginning */
-static unsigned long pashm_part_available(struct pashm_region *region,
-					  unsigned long start,
-					  unsigned long end,
-					  unsigned long *heads)
+/* Of a part, the extents at its beginning; of the rest it is assumed that it is alike */
+static void pashm_look_part(struct pashm_region *region, unsigned long start,
+			    unsigned long end, struct pashm_look *sum)
 {
-	unsigned long left = PASHM_AVAILABLE_HEADS, index = start, pages = 0;
+	unsigned long left = PASHM_AVAILABLE_HEADS, index = start;
+	struct pashm_look look = { .cost = 1 };
 	u64 state;
 
 	while (left) {
@@ -78,34 +96,45 @@ static unsigned long pashm_part_available(struct pashm_region *region,
 		if (!state)
 			break;
 		length = pashm_extent_length(region, index, state);
-		if (pashm_extent_is_available(region, index, length))
-			pages += length;
+		if (length)
+			pashm_look_extent(region, index, length, &look);
 		index += max(1UL, length);
 	}
-	*heads -= min(*heads, PASHM_AVAILABLE_HEADS - left);
-	if (index >= end || index == start)
-		return pages;
-	/* Of the rest it is assumed that it is alike */
-	return mult_frac(pages, end - start, index - start);
+	look.cost += PASHM_AVAILABLE_HEADS - left;
+	if (index < end && index > start) {
+		look.free = mult_frac(look.free, end - start, index - start);
+		look.pinned = mult_frac(look.pinned, end - start,
+					index - start);
+	}
+	sum->free += look.free;
+	sum->pinned += look.pinned;
+	sum->cost += look.cost;
 }
 
-static unsigned long pashm_region_available(struct pashm_region *region,
-					    unsigned long *heads)
+/* Returns what it cost */
+static unsigned long pashm_look_region(struct pashm_region *region)
 {
-	unsigned long part = DIV_ROUND_UP(region->pages, PASHM_AVAILABLE_PARTS);
-	unsigned long start, pages = 0;
+	unsigned long end = pashm_region_end(region), start;
+	unsigned long part = DIV_ROUND_UP(end, PASHM_AVAILABLE_PARTS);
+	unsigned long resident = pashm_region_resident(region);
+	struct pashm_look look = { .cost = 1 };
 
-	for (start = 0; start < region->pages; start += part)
-		pages += pashm_part_available(region, start,
-					      min(start + part, region->pages),
-					      heads);
-	return min(pages, pashm_region_resident(region));
+	for (start = 0; start < end; start += part)
+		pashm_look_part(region, start, min(start + part, end), &look);
+	/* Both are too much by as much */
+	if (look.free + look.pinned > resident)
+		look.free = mult_frac(resident, look.free,
+				      look.free + look.pinned);
+	region->available = look.free;
+	return look.cost;
 }
 
 /* To the nodes, as the region's pages are on them as far as that is known */
 static void pashm_available_spread(struct pashm_region *region)
 {
-	unsigned long pages = region->available, charged, sum = 0;
+	unsigned long pages = min(region->available,
+				  pashm_region_resident(region));
+	unsigned long charged, sum = 0;
 	struct pashm_listing *listing;
 
 	rcu_read_lock();
@@ -127,7 +156,7 @@ static void pashm_available_tell(void)
 {
 	int nid;
 
-	for_each_online_node(nid) {
+	for (nid = 0; nid < MAX_NUMNODES; nid++) {
 		long change = pashm_available_now[nid] -
 			      pashm_available_told[nid];
 
@@ -138,48 +167,64 @@ static void pashm_available_tell(void)
 	}
 }
 
+static void pashm_available_again(unsigned long delay)
+{
+	WRITE_ONCE(pashm_available_when, jiffies + delay);
+	mod_delayed_work(pashm_wq, &pashm_available_dwork, delay);
+}
+
 static void pashm_available_work(struct work_struct *work)
 {
-	unsigned long turns = pashm_regions_number(), left = turns;
-	unsigned long heads = PASHM_AVAILABLE_ALL;
+	unsigned long number = pashm_regions_number(), turn, cost = 0;
+	struct pashm_region *region;
 
 	atomic_set(&pashm_available_hurry, 0);
-	memset(pashm_available_now, 0, sizeof(pashm_available_now));
-	while (left--) {
-		struct pashm_region *region = pashm_region_in_turn();
-
+	for (turn = 0; turn < number && cost < PASHM_AVAILABLE_ALL; turn++) {
+		region = pashm_region_in_turn();
 		if (!region)
 			break;
-		if (heads)
-			region->available = pashm_region_available(region,
-								   &heads);
+		cost += pashm_look_region(region);
+		pashm_region_put(region);
+		cond_resched();
+	}
+	memset(pashm_available_now, 0, sizeof(pashm_available_now));
+	for (turn = 0; turn < number; turn++) {
+		region = pashm_region_in_turn();
+		if (!region)
+			break;
 		pashm_available_spread(region);
 		pashm_region_put(region);
 		cond_resched();
 	}
 	pashm_available_tell();
-	if (turns)
-		queue_delayed_work(pashm_wq, &pashm_available_dwork,
-				   PASHM_AVAILABLE_EVERY);
+	/* Who has that much does not get it more often */
+	if (cost >= PASHM_AVAILABLE_ALL)
+		atomic_set(&pashm_available_hurry, 1);
+	if (number)
+		pashm_available_again(PASHM_AVAILABLE_EVERY);
 }
 
 /* There is a region now */
 void pashm_available_begin(void)
 {
-	queue_delayed_work(pashm_wq, &pashm_available_dwork,
-			   PASHM_AVAILABLE_EVERY);
+	if (!delayed_work_pending(&pashm_available_dwork))
+		pashm_available_again(PASHM_AVAILABLE_EVERY);
 }
 
-/* Something has been purged, or a region has ended: for any context */
+/*
+ * Something has been purged, or a region has ended: for any context. Also if the worker
+ * should have come long ago, and its timer waits on a CPU that is idle.
+ */
 void pashm_available_changed(void)
 {
-	if (!atomic_read(&pashm_available_hurry) &&
-	    !atomic_xchg(&pashm_available_hurry, 1))
-		mod_delayed_work(pashm_wq, &pashm_available_dwork,
-				 PASHM_AVAILABLE_SOON);
+	if ((!atomic_read(&pashm_available_hurry) &&
+	     !atomic_xchg(&pashm_available_hurry, 1)) ||
+	    time_after(jiffies, READ_ONCE(pashm_available_when) +
+				PASHM_AVAILABLE_EVERY))
+		pashm_available_again(PASHM_AVAILABLE_SOON);
 }
 
-/* No region is left */
+/* No region is left, and nobody reclaims */
 void pashm_available_exit(void)
 {
 	cancel_delayed_work_sync(&pashm_available_dwork);

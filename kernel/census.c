@@ -14,6 +14,8 @@
 #define PASHM_CENSUS_BATCH	1024
 /* Entries looked at to tell whose an extent is */
 #define PASHM_SAMPLE		64
+/* And to tell about how much of it is there */
+#define PASHM_SAMPLE_FEW	8
 
 /* Pages of @folio inside the range; a large one may stick out */
 static unsigned long pashm_folio_part(struct folio *folio, unsigned long start,
@@ -135,6 +137,35 @@ enum pashm_sample pashm_sample_take(struct pashm_region *region,
 	}
 	rcu_read_unlock();
 	return sample;
+}
+
+/*
+ * About how many pages of a range are in memory: all are looked at in a short one, the
+ * first in a long one. Cheap.
+ */
+unsigned long pashm_sample_resident(struct pashm_region *region,
+				    unsigned long start, unsigned long length)
+{
+	XA_STATE(xas, &region->inode->i_mapping->i_pages, start);
+	unsigned long last = start + length - 1, pages = 0;
+	unsigned int left = PASHM_SAMPLE_FEW;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, last) {
+		struct folio *folio = pashm_folio_get(&xas, entry);
+
+		if (folio) {
+			pages += pashm_folio_part(folio, start, last);
+			folio_put(folio);
+		}
+		if (!--left) {
+			pages = mult_frac(pages, length, xas.xa_index - start + 1);
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return min(pages, length);
 }
 
 /*

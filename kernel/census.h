@@ -39,6 +39,8 @@ void pashm_census_take(struct pashm_region *region, unsigned long start,
 enum pashm_sample pashm_sample_take(struct pashm_region *region,
 				    unsigned long start, unsigned long length,
 				    const struct pashm_census *wanted);
+unsigned long pashm_sample_resident(struct pashm_region *region,
+				    unsigned long start, unsigned long length);
 void pashm_census_settle(struct pashm_region *region, unsigned long start,
 			 unsigned long length, struct pashm_census *census);
 

@@ -26,8 +26,11 @@
 #include "map.h"
 #include "region.h"
 
-/* A note that seems older than this was made since the clock was read */
-#define PASHM_AGE_NEW	240U
+/*
+ * A note that seems older than this was made since the clock was read: at the next tick,
+ * or, as no epoch ends in 0, at the one that is two further
+ */
+#define PASHM_AGE_NEW	254U
 
 static void pashm_client_free(struct work_struct *work)
 {

@@ -185,6 +185,17 @@ static inline struct page_counter *pashm_memcg_counter(struct mem_cgroup *memcg)
 #endif
 }
 
+/* The same of swap, or, with cgroup v1, of both together */
+static inline struct page_counter *
+pashm_memcg_swap_counter(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	return memcg ? &memcg->swap : NULL;
+#else
+	return NULL;
+#endif
+}
+
 /* The memcg that faults of @mm are charged to, under RCU; NULL: ask again */
 static inline struct mem_cgroup *pashm_mm_memcg_rcu(struct mm_struct *mm)
 {

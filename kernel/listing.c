@@ -288,7 +288,7 @@ unsigned long pashm_listings_count(struct shrink_control *sc)
 
 struct pashm_pick {
 	struct pashm_listing *listing;
-	bool any;	/* the first that is there */
+	bool any;	/* the first, which goes to the end */
 };
 
 /*
@@ -336,7 +336,7 @@ static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 		return LRU_ROTATE;
 	pick->listing = listing;
 	atomic_inc(&listing->busy);
-	return stays ? LRU_SKIP : LRU_ROTATE;
+	return stays && !pick->any ? LRU_SKIP : LRU_ROTATE;
 }
 
 /* It has given so much. @over: and its turn is over, whatever was due */
@@ -390,22 +390,19 @@ static bool pashm_listing_inherit(struct pashm_listing *listing,
 }
 
 /*
- * The next listing in turn, with a reference on its region, or NULL. The caller says
- * when it is done with it and then puts the region, and has entered the listings.
+ * The next listing in turn, with a reference on its region, or NULL. With @any, all
+ * follow each other, busy or not. The caller says when it is done with it and then puts
+ * the region, and has entered the listings.
  */
-struct pashm_listing *pashm_listing_pick(struct shrink_control *sc)
+struct pashm_listing *pashm_listing_pick(struct shrink_control *sc, bool any)
 {
-	struct pashm_pick pick = {};
-	unsigned long walk = PASHM_PICK_WALK;
+	struct pashm_pick pick = { .any = any };
+	unsigned long walk = any ? 1 : PASHM_PICK_WALK;
 
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
 			  pashm_listing_pick_one, &pick, &walk);
-	if (!pick.listing) {
-		pick.any = true;
-		walk = 1;
-		list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
-				  pashm_listing_pick_one, &pick, &walk);
-	}
+	if (!pick.listing && !any)
+		return pashm_listing_pick(sc, true);
 	if (!pick.listing || pashm_listing_inherit(pick.listing, sc->memcg))
 		return pick.listing;
 	pashm_listing_done(pick.listing, 0, true);

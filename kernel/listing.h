@@ -88,7 +88,7 @@ void pashm_listings_free(struct pashm_region *region);
 
 unsigned long pashm_listings_number(struct shrink_control *sc);
 unsigned long pashm_listings_count(struct shrink_control *sc);
-struct pashm_listing *pashm_listing_pick(struct shrink_control *sc);
+struct pashm_listing *pashm_listing_pick(struct shrink_control *sc, bool any);
 void pashm_listing_done(struct pashm_listing *listing, unsigned long taken,
 			bool over);
 void pashm_listing_lap(struct pashm_listing *listing, bool all);

@@ -65,8 +65,9 @@ static void __exit pashm_exit(void)
 {
 	pashm_debug_exit();
 	misc_deregister(&pashm_device);
-	pashm_available_exit();
 	pashm_shrink_exit();
+	/* Reclaimers do not call it any more */
+	pashm_available_exit();
 	pashm_region_exit();
 	pashm_listing_exit();
 }

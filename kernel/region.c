@@ -300,6 +300,17 @@ unsigned long pashm_region_next_head(struct pashm_region *region,
 	return index;
 }
 
+/* Behind the last word that may have been written; 0: there is none */
+unsigned long pashm_region_end(struct pashm_region *region)
+{
+	unsigned long end = region->pages +
+			    pashm_table_words_per_page(&region->states);
+
+	if (!pashm_table_prev(&region->states, &end, 0))
+		return 0;
+	return min(end, region->pages);
+}
+
 /*
  * Find the nearest word with a length before @index. Looks no further back than
  * an extent can reach, so that what it costs is bounded, whatever userspace has

@@ -109,6 +109,7 @@ atomic64_t *pashm_region_state(struct pashm_region *region,
 unsigned long pashm_region_next_head(struct pashm_region *region,
 				     unsigned long index, unsigned long end,
 				     u64 *state, unsigned long *budget);
+unsigned long pashm_region_end(struct pashm_region *region);
 int pashm_region_prev_head(struct pashm_region *region, unsigned long index,
 			   unsigned long *head, u64 *state);
 

@@ -28,31 +28,33 @@
  * A head costs 1 of the budget, more with many clients, since each is asked; so
  * does the census of an extent, by its pages. Heads that are skipped cost little.
  */
-#define PASHM_SCAN_SKIPS	16UL
 #define PASHM_SCAN_CLIENTS	16U
 #define PASHM_SCAN_CENSUS	64UL
 /* Laps in one call, each of which takes a share of what is left */
 #define PASHM_SCAN_LAPS		32
-/* Before a listing's first choice, so many heads are looked at in so many parts */
-#define PASHM_SCAN_SAMPLE	64UL
-#define PASHM_SCAN_PARTS	16
-/* Heads in a call whose notes may be too old */
-#define PASHM_SCAN_FORGETS	256UL
+
+void pashm_scan_grant(struct pashm_scan *scan, unsigned long budget)
+{
+	scan->granted += budget;
+	scan->budget += budget;
+}
 
 bool pashm_scan_wants(const struct pashm_scan *scan)
 {
 	if (scan->over || fatal_signal_pending(current))
 		return false;
 	return scan->freed < scan->asked ||
-	       (scan->taken < scan->lack && pashm_node_lack(scan->nid));
+	       (scan->taken < scan->lack && pashm_node_lack(scan->nid)) ||
+	       (scan->taken < scan->room &&
+		!pashm_memcg_has_room(scan->memcg, scan->room));
 }
 
 /*
  * Is nothing of a range there, in memory or in swap? @next is the first page after the
  * last look that was: so a look serves all extents up to there.
  */
-static bool pashm_scan_absent(struct pashm_region *region, unsigned long start,
-			      unsigned long end, unsigned long *next)
+bool pashm_scan_absent(struct pashm_region *region, unsigned long start,
+		       unsigned long end, unsigned long *next)
 {
 	if (*next < start) {
 		*next = start;
@@ -106,14 +108,14 @@ static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
 	return 0;
 }
 
-static void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost)
+void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost)
 {
 	scan->budget -= min(scan->budget, cost);
 }
 
 /* Which pages help */
-static struct pashm_census pashm_scan_wanted(struct pashm_listing *listing,
-					     const struct pashm_scan *scan)
+struct pashm_census pashm_scan_wanted(struct pashm_listing *listing,
+				      const struct pashm_scan *scan)
 {
 	return (struct pashm_census){
 		.memcg = READ_ONCE(listing->memcg),
@@ -122,7 +124,7 @@ static struct pashm_census pashm_scan_wanted(struct pashm_listing *listing,
 }
 
 /* Take whatever there is? */
-static bool pashm_scan_all(const struct pashm_listing *listing)
+bool pashm_scan_all(const struct pashm_listing *listing)
 {
 	return !READ_ONCE(listing->steer.threshold);
 }
@@ -182,8 +184,8 @@ static bool pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
 	}
 	scan->freed += census.matching;
 	scan->taken += census.resident;
-	scan->budget += PASHM_SCAN_PER_PAGE *
-			min(census.resident, scan->asked);
+	pashm_scan_grant(scan, PASHM_SCAN_PER_PAGE *
+			 min(census.resident, scan->asked));
 	atomic_long_sub(census.matching, &listing->charged);
 	atomic_long_add(length, &listing->lap_purged);
 	pashm_steer_taken(&listing->steer, frequency, length);
@@ -204,13 +206,30 @@ static void pashm_scan_claimed(struct pashm_listing *listing,
 		atomic_long_add(length, &listing->lap_pinned);
 }
 
+/* What looking at a head costs, where all clients are asked */
+unsigned long pashm_scan_cost(const struct pashm_region *region)
+{
+	return 1 + READ_ONCE(region->nr_clients) / PASHM_SCAN_CLIENTS;
+}
+
 static struct pashm_notes pashm_scan_notes(struct pashm_region *region,
 					   unsigned long head, u64 state,
 					   struct pashm_scan *scan)
 {
-	pashm_scan_spend(scan,
-			 READ_ONCE(region->nr_clients) / PASHM_SCAN_CLIENTS);
+	pashm_scan_spend(scan, pashm_scan_cost(region) - 1);
 	return pashm_clients_notes(region, head, state);
+}
+
+/* Has a reclaimer too little yet to be choosy? */
+static bool pashm_scan_is_poor(const struct pashm_listing *listing,
+			       const struct pashm_scan *scan)
+{
+	unsigned long enough = 1;
+
+	/* As long as the choice rests on nothing */
+	if (READ_ONCE(listing->steer.threshold) == PASHM_STEER_SCORES)
+		enough = scan->asked / 2 + 1;
+	return scan->freed < enough && scan->budget < scan->reserve;
 }
 
 /*
@@ -222,8 +241,8 @@ static bool pashm_scan_chooses(const struct pashm_listing *listing,
 {
 	if (score >= READ_ONCE(listing->steer.threshold))
 		return true;
-	if (!scan->freed && scan->budget < scan->reserve && scan->best &&
-	    score + 1 >= scan->best)
+	if (scan->best && score + 1 >= scan->best &&
+	    pashm_scan_is_poor(listing, scan))
 		return true;
 	scan->best = max(scan->best, score + 1);
 	return false;
@@ -256,89 +275,6 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 	if (!pashm_scan_chooses(listing, score, scan) ||
 	    pashm_scan_purge(listing, head, state, notes.use.frequency, scan))
 		pashm_steer_pass(&listing->steer, score, length);
-}
-
-/* Of a part of the region, some extents that could be taken */
-static void pashm_sample_part(struct pashm_listing *listing,
-			      unsigned long start, unsigned long end,
-			      struct pashm_scan *scan)
-{
-	struct pashm_census wanted = pashm_scan_wanted(listing, scan);
-	struct pashm_region *region = listing->region;
-	unsigned long left = PASHM_SCAN_SAMPLE;
-
-	while (left) {
-		struct pashm_notes notes;
-		unsigned long length;
-		u64 state;
-
-		start = pashm_region_next_head(region, start, end, &state,
-					       &left);
-		if (!state)
-			break;
-		length = pashm_extent_length(region, start, state);
-		if (length && pashm_sample_take(region, start, length, &wanted) ==
-			      PASHM_SAMPLE_OURS) {
-			notes = pashm_scan_notes(region, start, state, scan);
-			if (!notes.pinned)
-				pashm_steer_pass(&listing->steer,
-						 pashm_steer_score(&listing->steer,
-								   &notes.use),
-						 length);
-		}
-		start += max(1UL, length);
-	}
-	pashm_scan_spend(scan, PASHM_SCAN_SAMPLE - left);
-}
-
-/*
- * A first choice needs to know what there is: looks at some extents in each part of the
- * region, and takes nothing. If it has seen none that could be taken, the first lap is
- * for looking, too, as long as there is budget for that.
- */
-static void pashm_scan_sample(struct pashm_listing *listing,
-			      struct pashm_scan *scan)
-{
-	unsigned long pages = listing->region->pages;
-	unsigned long part = DIV_ROUND_UP(pages, PASHM_SCAN_PARTS), start;
-
-	for (start = 0; start < pages && scan->budget; start += part)
-		pashm_sample_part(listing, start, min(start + part, pages),
-				  scan);
-	pashm_steer_lap(&listing->steer);
-	if (pashm_scan_all(listing))
-		WRITE_ONCE(listing->steer.threshold, PASHM_STEER_SCORES);
-}
-
-/*
- * Go on with the search for old notes. A part in each call, so that it costs little; all
- * of it is over long before other notes have become old.
- */
-static void pashm_scan_forget(struct pashm_listing *listing,
-			      struct pashm_scan *scan)
-{
-	struct pashm_region *region = listing->region;
-	u32 epoch = READ_ONCE(region->header->epoch);
-	unsigned long at = READ_ONCE(listing->forget_at);
-	unsigned long left = PASHM_SCAN_FORGETS;
-	u64 state;
-
-	if (epoch < PASHM_STEER_FORGET ||
-	    (!at && epoch - READ_ONCE(listing->forgotten) < PASHM_FORGET_EVERY))
-		return;
-	if (!at)
-		WRITE_ONCE(listing->forgotten, epoch);
-	while (left) {
-		at = pashm_region_next_head(region, at, region->pages, &state,
-					    &left);
-		if (!state)
-			break;
-		pashm_clients_forget(region, at);
-		pashm_scan_spend(scan, 1 + READ_ONCE(region->nr_clients) /
-					   PASHM_SCAN_CLIENTS);
-		at += max(1UL, pashm_extent_length(region, at, state));
-	}
-	WRITE_ONCE(listing->forget_at, at < region->pages ? at : 0);
 }
 
 static void pashm_scan_laps(struct pashm_listing *listing,
@@ -396,6 +332,7 @@ void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan)
 {
 	struct pashm_region *region = listing->region;
 	long before = atomic_long_read(&region->reclaimed);
+	unsigned long taken = scan->taken;
 
 	scan->met = false;
 	scan->best = 0;
@@ -404,8 +341,8 @@ void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan)
 	} else {
 		if (!READ_ONCE(listing->steer.started))
 			pashm_scan_sample(listing, scan);
-		pashm_scan_forget(listing, scan);
 		pashm_scan_laps(listing, scan);
+		pashm_scan_forget(listing, scan, scan->taken - taken);
 	}
 	if (!scan->freed && scan->budget && scan->met)
 		pashm_scan_wait(region, scan, before);

@@ -4,12 +4,17 @@
 
 #include <linux/types.h>
 
+#include "census.h"
+
+struct mem_cgroup;
 struct pashm_listing;
 struct pashm_region;
 
 /* What one call may look at: a base, and so much for each page asked for */
 #define PASHM_SCAN_BASE		4096UL
 #define PASHM_SCAN_PER_PAGE	32UL
+/* Heads that are skipped cost 1 together */
+#define PASHM_SCAN_SKIPS	16UL
 
 /**
  * struct pashm_scan - one call for memory
@@ -17,10 +22,13 @@ struct pashm_region;
  * @anywhere:  no: a memcg is, and memory on any node will do
  * @asked:     pages to free
  * @lack:      pages to free so that the node gets over its lowest watermark
+ * @memcg:     whose limit is short
+ * @room:      pages that it is to have room for, and that are freed for that at most
  * @freed:     pages freed that help: of the asking memcg, on that node
  * @taken:     all pages freed
  * @until:     how many of these before it is another listing's turn
- * @budget:    what is left to look at
+ * @granted:   what may be looked at
+ * @budget:    what is left of that
  * @reserve:   who has nothing yet when less than that is left is less choosy
  * @best:      highest score that was passed in this listing, plus 1
  * @met:       an extent was in flight
@@ -33,9 +41,12 @@ struct pashm_scan {
 	bool anywhere;
 	unsigned long asked;
 	unsigned long lack;
+	struct mem_cgroup *memcg;
+	unsigned long room;
 	unsigned long freed;
 	unsigned long taken;
 	unsigned long until;
+	unsigned long granted;
 	unsigned long budget;
 	unsigned long reserve;
 	unsigned int best;
@@ -45,8 +56,21 @@ struct pashm_scan {
 	bool over;
 };
 
+void pashm_scan_grant(struct pashm_scan *scan, unsigned long budget);
 bool pashm_scan_wants(const struct pashm_scan *scan);
+void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost);
+unsigned long pashm_scan_cost(const struct pashm_region *region);
+struct pashm_census pashm_scan_wanted(struct pashm_listing *listing,
+				      const struct pashm_scan *scan);
+bool pashm_scan_all(const struct pashm_listing *listing);
+bool pashm_scan_absent(struct pashm_region *region, unsigned long start,
+		       unsigned long end, unsigned long *next);
 void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan);
 void pashm_scan_region(struct pashm_region *region, struct pashm_scan *scan);
+
+/* sample.c */
+void pashm_scan_sample(struct pashm_listing *listing, struct pashm_scan *scan);
+void pashm_scan_forget(struct pashm_listing *listing, struct pashm_scan *scan,
+		       unsigned long taken);
 
 #endif /* PASHM_SCAN_H */

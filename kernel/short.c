@@ -146,11 +146,10 @@ static bool pashm_node_has(int nid, gfp_t gfp, unsigned long spare)
 	return false;
 }
 
-/* For how many pages the memcg and all above it have room, and which has the least */
-static unsigned long pashm_memcg_room(struct mem_cgroup *memcg,
-				      const struct page_counter **tightest)
+/* For how many pages a counter and all above it have room, and which has the least */
+static unsigned long pashm_counter_room(const struct page_counter *counter,
+					const struct page_counter **tightest)
 {
-	const struct page_counter *counter = pashm_memcg_counter(memcg);
 	unsigned long least = PAGE_COUNTER_MAX;
 
 	*tightest = NULL;
@@ -166,6 +165,28 @@ static unsigned long pashm_memcg_room(struct mem_cgroup *memcg,
 		}
 	}
 	return least;
+}
+
+static unsigned long pashm_memcg_room(struct mem_cgroup *memcg,
+				      const struct page_counter **tightest)
+{
+	return pashm_counter_room(pashm_memcg_counter(memcg), tightest);
+}
+
+bool pashm_memcg_has_room(struct mem_cgroup *memcg, unsigned long pages)
+{
+	const struct page_counter *tightest;
+
+	return pashm_memcg_room(memcg, &tightest) >= pages;
+}
+
+/* Would reclaim for this memcg swap? */
+static bool pashm_memcg_swaps(struct mem_cgroup *memcg)
+{
+	const struct page_counter *tightest;
+
+	return get_nr_swap_pages() > 0 &&
+	       pashm_counter_room(pashm_memcg_swap_counter(memcg), &tightest);
 }
 
 static bool pashm_memcg_is_below(struct mem_cgroup *memcg,
@@ -223,49 +244,53 @@ static void pashm_shortage_store(struct pashm_shortage *place,
 	WRITE_ONCE(place->task, note->task);
 }
 
-/*
- * Is the shortage one of @memcg? And how much room ends it? A huge page is charged at
- * once, so that is not known: it is twice what any reclaim wants at least; and when the
- * next one of the same task finds that room unused, more, as this was not enough. When
- * that is of no use either, it is no charge that asks, but userspace.
- */
-static unsigned long pashm_memcg_room_first(const struct page_counter *tightest)
+static unsigned long pashm_memcg_room_first(struct mem_cgroup *memcg,
+					    const struct page_counter *tightest)
 {
 	unsigned long limit;
 
-	if (PASHM_MEMCG_IS_CREDITED || !tightest || get_nr_swap_pages() <= 0)
+	if (PASHM_MEMCG_IS_CREDITED || !tightest || !pashm_memcg_swaps(memcg))
 		return PASHM_MEMCG_ROOM;
 	limit = min(READ_ONCE(tightest->max), READ_ONCE(tightest->high));
 	return clamp(limit / PASHM_MEMCG_ROOM_PART, PASHM_MEMCG_ROOM,
 		     PASHM_MEMCG_ROOM_SWAP);
 }
 
+/*
+ * Is the shortage one of @memcg? And how much room ends it? A huge page is charged at
+ * once, so that is not known: it is twice what any reclaim wants at least; and when the
+ * next one of the same task finds that room unused, more, as this was not enough. When
+ * that is of no use either, it is no charge that asks, but userspace.
+ */
 static bool pashm_shortage_learn(struct pashm_shortage *note,
 				 struct mem_cgroup *memcg, unsigned long room,
 				 const struct page_counter *tightest)
 {
+	unsigned long first = pashm_memcg_room_first(memcg, tightest);
+	unsigned long most = max(PASHM_MEMCG_ROOM_MOST, 4 * first);
+
 	if (!note->counter || !pashm_memcg_is_below(memcg, note->counter)) {
 		if (room >= PASHM_HUGE_PAGE)
 			return false;
 		note->counter = tightest;
-		note->room = pashm_memcg_room_first(tightest);
+		note->room = first;
 		return true;
 	}
 	/* If it is not credited, this only grows within one reclaim for a memcg */
 	if (PASHM_MEMCG_IS_CREDITED || pashm_reclaimed() >= note->reclaimed)
 		return true;
 	if (room < note->room)
-		note->room = pashm_memcg_room_first(tightest);
-	else if (note->room < PASHM_MEMCG_ROOM_MOST)
-		note->room = min(2 * note->room, PASHM_MEMCG_ROOM_MOST);
+		note->room = first;
+	else if (note->room < most)
+		note->room = min(2 * note->room, most);
 	else
 		note->counter = NULL;
 	return note->counter;
 }
 
 /*
- * What does the reclaim that we are called in still need? And how many pages does it
- * need at once, if more than it asks for?
+ * What does the reclaim that we are called in still need? And how much room is its memcg
+ * to have at once, whatever it asks for?
  */
 enum pashm_need pashm_short_need(const struct shrink_control *sc,
 				 unsigned long *at_once)
@@ -299,7 +324,7 @@ enum pashm_need pashm_short_need(const struct shrink_control *sc,
 	if (memcg && (room < note.room || !pashm_reclaimed())) {
 		if (note.room > PASHM_MEMCG_ROOM && room < note.room &&
 		    !PASHM_MEMCG_IS_CREDITED)
-			*at_once = note.room - room;
+			*at_once = note.room;
 		return PASHM_NEED_ALL;
 	}
 	return note.node || PASHM_MEMCG_IS_CREDITED ? PASHM_NEED_LITTLE :

@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+struct mem_cgroup;
 struct shrink_control;
 
 /* What a reclaim should be given */
@@ -14,6 +15,7 @@ enum pashm_need {
 };
 
 unsigned long pashm_node_lack(int nid);
+bool pashm_memcg_has_room(struct mem_cgroup *memcg, unsigned long pages);
 bool pashm_short_memcg(const struct shrink_control *sc);
 enum pashm_need pashm_short_need(const struct shrink_control *sc,
 				 unsigned long *at_once);

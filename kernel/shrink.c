@@ -55,13 +55,6 @@ static unsigned long pashm_shrink_count(struct shrinker *shrinker,
 	return pages;
 }
 
-/* What a call may look at, if it frees so much */
-static unsigned long pashm_scan_budget(const struct pashm_scan *scan)
-{
-	return PASHM_SCAN_BASE +
-	       PASHM_SCAN_PER_PAGE * (scan->asked + scan->taken);
-}
-
 static void pashm_scan_note(const struct pashm_scan *scan,
 			    const struct shrink_control *sc, u64 began,
 			    unsigned long result)
@@ -72,7 +65,7 @@ static void pashm_scan_note(const struct pashm_scan *scan,
 		.asked = scan->asked,
 		.freed = scan->freed,
 		.taken = scan->taken,
-		.looked = pashm_scan_budget(scan) - scan->budget,
+		.looked = scan->granted - scan->budget,
 		.ns = ktime_get_ns() - began,
 		.result = result,
 	};
@@ -119,17 +112,19 @@ static bool pashm_scan_turn(struct pashm_listing *listing,
 }
 
 /*
- * Take from one listing after the other, until all have had their turn in vain. A pick
- * may find the one again that was the last.
+ * Take from one listing after the other, until all have been visited in vain: first
+ * those that are due and that nobody is at, which may be the same ones again, then each
+ * in its turn.
  */
 static void pashm_scan_listings(struct shrink_control *sc,
 				struct pashm_scan *scan)
 {
-	unsigned long turns = 2 * pashm_listings_number(sc), vain = 0;
+	unsigned long number = pashm_listings_number(sc), vain = 0;
 	int listings = pashm_listings_enter();
 
-	while (vain < turns && scan->budget && pashm_scan_wants(scan)) {
-		struct pashm_listing *listing = pashm_listing_pick(sc);
+	while (vain < 2 * number && scan->budget && pashm_scan_wants(scan)) {
+		struct pashm_listing *listing =
+			pashm_listing_pick(sc, vain >= number);
 
 		if (listing && pashm_scan_turn(listing, scan))
 			vain = 0;
@@ -159,7 +154,9 @@ static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 	struct pashm_scan scan = {
 		.nid = sc->nid,
 		.anywhere = pashm_short_memcg(sc),
-		.asked = max(sc->nr_to_scan, at_once),
+		.asked = sc->nr_to_scan,
+		.memcg = sc->memcg,
+		.room = at_once,
 		.lack = lack ? min(lack + sc->nr_to_scan, PASHM_SCAN_LACK) : 0,
 	};
 	u64 began = ktime_get_ns();
@@ -169,7 +166,8 @@ static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 	if ((sc->gfp_mask & (__GFP_FS | __GFP_IO)) != (__GFP_FS | __GFP_IO))
 		return SHRINK_STOP;
 	if (need != PASHM_NEED_NOTHING) {
-		scan.budget = pashm_scan_budget(&scan);
+		pashm_scan_grant(&scan, PASHM_SCAN_BASE +
+				 PASHM_SCAN_PER_PAGE * sc->nr_to_scan);
 		scan.reserve = scan.budget / 2;
 		pashm_scan_listings(sc, &scan);
 		ret = pashm_scan_result(&scan);

@@ -269,6 +269,21 @@ PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 	return 0;
 }
 
+/* A value that replaces another one is used as that was */
+static void notes_inherit(struct pashm_cache *cache,
+			  const struct pashm_cache_entry *entry,
+			  const struct pashm_cache_entry *old)
+{
+	uint32_t *pins = cache->region->view.pins;
+	uint32_t before = __atomic_load_n(&pins[old->handle.page],
+					  __ATOMIC_RELAXED);
+	uint32_t now = __atomic_load_n(&pins[entry->handle.page],
+				       __ATOMIC_RELAXED);
+
+	if (pashm_pin_frequency(before) > pashm_pin_frequency(now))
+		pashm_note_set(&pins[entry->handle.page], before);
+}
+
 PASHM_API int pashm_cache_commit(struct pashm_cache *cache,
 				 struct pashm_cache_value *value, int keep)
 {
@@ -285,8 +300,10 @@ PASHM_API int pashm_cache_commit(struct pashm_cache *cache,
 	pthread_mutex_lock(&shard->lock);
 	old = pashm_cache_table_find(shard, entry->hash, entry->key,
 				     entry->key_length);
-	if (old)
+	if (old) {
+		notes_inherit(cache, entry, old);
 		pashm_cache_table_take(shard, old, &list);
+	}
 	pashm_cache_table_insert(shard, entry);
 	pashm_cache_room_keep(cache, shard, &list);
 	pthread_mutex_unlock(&shard->lock);
@@ -294,9 +311,22 @@ PASHM_API int pashm_cache_commit(struct pashm_cache *cache,
 	return keep ? 0 : pashm_cache_release(cache, value);
 }
 
+/* It was not made anew after all */
+static void notes_give_back(struct pashm_cache *cache,
+			    const struct pashm_cache_entry *entry)
+{
+	struct cache_shard *shard = shard_of(cache, entry->hash);
+
+	pthread_mutex_lock(&shard->lock);
+	pashm_cache_room_remember(cache, shard, entry);
+	pthread_mutex_unlock(&shard->lock);
+}
+
 PASHM_API int pashm_cache_abort(struct pashm_cache *cache,
 				struct pashm_cache_value *value)
 {
+	if (value->entry && !cache->region->forked)
+		notes_give_back(cache, value->entry);
 	return pashm_cache_release(cache, value);
 }
 

@@ -7,12 +7,13 @@
 
 #define SLOTS_FIRST		64
 /* selftests/bench/policy, --ghosts: more is of little use */
-#define SLOTS_PER_ENTRY		8
+#define SLOTS_PER_ENTRY		4
+#define SLOTS_TOO_MANY		32
 #define NOTES_BITS		16
 #define NOTES_MASK		0xffffU
 /*
- * Ages wrap after 256 epochs. In 16 as many values go as there are; so when these are
- * over, each slot has been looked at, and most have been twice.
+ * Ages wrap after 256 epochs. In 16 as many values go as there are, and there are at
+ * most 8 times as many slots: so after 32 each has been looked at.
  */
 #define OLD_EPOCHS		200
 #define LOOKS			4
@@ -30,20 +31,37 @@ static uint32_t tag_of(uint64_t hash)
 
 /*
  * Of which half of the new slots an old one is cannot be told: it is copied to both. In
- * the wrong one the tag finds it as seldom as any other's.
+ * the wrong one the tag finds it as seldom as any other's. To fewer slots, those of the
+ * lower half go first.
  */
-static void known_grow(struct cache_known *known)
+static void known_resize(struct cache_known *known, uint64_t size)
 {
-	uint64_t i, size = known->slots ? 2 * (known->mask + 1) : SLOTS_FIRST;
 	uint32_t *slots = calloc(size, sizeof(*slots));
+	uint64_t i, most = size;
 
 	if (!slots)
 		return;
-	for (i = 0; known->slots && i < size; i++)
-		slots[i] = known->slots[i & known->mask];
+	if (known->slots && most <= known->mask)
+		most = known->mask + 1;
+	/* What is zero stays untouched, so that it takes no memory */
+	for (i = 0; known->slots && i < most; i++)
+		if (known->slots[i & known->mask] && !slots[i & (size - 1)])
+			slots[i & (size - 1)] = known->slots[i & known->mask];
 	free(known->slots);
 	known->slots = slots;
 	known->mask = size - 1;
+}
+
+static void known_fit(struct cache_known *known, uint64_t entries)
+{
+	uint64_t size = known->mask + 1;
+
+	if (!known->slots)
+		known_resize(known, SLOTS_FIRST);
+	else if (size < SLOTS_PER_ENTRY * entries)
+		known_resize(known, 2 * size);
+	else if (size > SLOTS_FIRST && size > SLOTS_TOO_MANY * entries)
+		known_resize(known, size / 2);
 }
 
 static void known_tidy(struct cache_known *known, uint32_t epoch)
@@ -62,8 +80,7 @@ static void known_tidy(struct cache_known *known, uint32_t epoch)
 void pashm_cache_known_keep(struct cache_known *known, uint64_t hash,
 			    uint32_t pin, uint32_t epoch, uint64_t entries)
 {
-	if (!known->slots || known->mask < SLOTS_PER_ENTRY * entries)
-		known_grow(known);
+	known_fit(known, entries);
 	if (!known->slots)
 		return;
 	known_tidy(known, epoch);

@@ -24,8 +24,9 @@ struct cache_known {
 };
 
 /*
- * Remember the notes of a value, from its pin word. There is room for several times
- * @entries; as long as there is no memory for that, for less. @epoch: the reclaim clock.
+ * Remember the notes of a value, from its pin word. There is room for 4 to 8 times
+ * @entries, of 4 bytes each; less as long as there is no memory for that, and more after
+ * there were many more entries. @epoch: the reclaim clock.
  */
 void pashm_cache_known_keep(struct cache_known *known, uint64_t hash,
 			    uint32_t pin, uint32_t epoch, uint64_t entries);

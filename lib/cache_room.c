@@ -81,10 +81,9 @@ void pashm_cache_entries_put(struct pashm_cache *cache,
 	}
 }
 
-void pashm_cache_room_lost(struct pashm_cache *cache,
-			   struct cache_shard *shard,
-			   struct pashm_cache_entry *entry,
-			   struct pashm_cache_entry **list)
+void pashm_cache_room_remember(struct pashm_cache *cache,
+			       struct cache_shard *shard,
+			       const struct pashm_cache_entry *entry)
 {
 	const struct pashm_view *view = &cache->region->view;
 	uint32_t pin = __atomic_load_n(&view->pins[entry->handle.page],
@@ -92,9 +91,17 @@ void pashm_cache_room_lost(struct pashm_cache *cache,
 	uint32_t epoch = __atomic_load_n(&view->header->epoch,
 					 __ATOMIC_RELAXED);
 
-	shard->purged++;
 	pashm_cache_known_keep(&shard->known, entry->hash, pin, epoch,
 			       shard->entries);
+}
+
+void pashm_cache_room_lost(struct pashm_cache *cache,
+			   struct cache_shard *shard,
+			   struct pashm_cache_entry *entry,
+			   struct pashm_cache_entry **list)
+{
+	shard->purged++;
+	pashm_cache_room_remember(cache, shard, entry);
 	pashm_cache_table_take(shard, entry, list);
 }
 

@@ -45,10 +45,12 @@ void pashm_cache_entries_put(struct pashm_cache *cache,
 int pashm_cache_room_alloc(struct pashm_cache *cache, size_t length,
 			   struct pashm_handle *handle);
 
-/*
- * Under the shard's lock: an entry that has lost its value goes onto @list, and how the
- * value was used is remembered.
- */
+/* Under the shard's lock: remember how the value of an entry was used */
+void pashm_cache_room_remember(struct pashm_cache *cache,
+			       struct cache_shard *shard,
+			       const struct pashm_cache_entry *entry);
+
+/* Under the shard's lock: an entry that has lost its value goes onto @list, remembered */
 void pashm_cache_room_lost(struct pashm_cache *cache,
 			   struct cache_shard *shard,
 			   struct pashm_cache_entry *entry,

@@ -10,6 +10,7 @@
 #define SIZE	(32UL << 20)
 #define EXTENT	16UL			/* pages */
 #define RW	(PROT_READ | PROT_WRITE)
+#define MANY	6
 #define VMSTAT	"/proc/vmstat"
 
 FIXTURE(available)
@@ -110,6 +111,31 @@ TEST_F_TIMEOUT(available, nothing_of_a_region_is_left_behind, 600)
 	close(self->fd);
 	EXPECT_TRUE(comes_to(self, 0));
 	self->fd = -1;
+}
+
+/* They have more extents than are looked at in a second */
+TEST_F_TIMEOUT(available, all_of_many_regions_are_told, 600)
+{
+	size_t pages = SIZE / PAGE / 2, i;
+	int fds[MANY];
+
+	for (i = 0; i < MANY; i++) {
+		long address;
+
+		fds[i] = region_create(pages, 0);
+		ASSERT_LE(0, fds[i]);
+		address = map_at(fds[i], 0, pages * PAGE, RW);
+		ASSERT_FALSE(MAP_FAILED_WITH(address));
+		ASSERT_EQ(0, region_fill(fds[i], (char *)address, pages, 1));
+		munmap((char *)address, pages * PAGE);
+	}
+	EXPECT_TRUE(comes_to(self, SIZE / PAGE + MANY * pages));
+	ASSERT_EQ((long)(pages * PAGE), region_purge(fds[MANY - 1]));
+	ASSERT_EQ((long)(pages * PAGE), region_purge(fds[0]));
+	EXPECT_TRUE(comes_to(self, SIZE / PAGE + (MANY - 2) * pages));
+	for (i = 0; i < MANY; i++)
+		close(fds[i]);
+	EXPECT_TRUE(comes_to(self, SIZE / PAGE));
 }
 
 TEST_HARNESS_MAIN

@@ -175,6 +175,8 @@ TEST_F_TIMEOUT(swap_limit, unpinned_memory_is_taken_first, 600)
 	       (unsigned long long)region_info(job.fd).purged / PAGE);
 	EXPECT_EQ(0, oom_kills());
 	EXPECT_LE(swaps, beyond / 4);
+	EXPECT_GE(beyond * 5 / 4,
+		  (long long)(region_info(self->fd).purged / PAGE));
 }
 
 TEST_HARNESS_MAIN

@@ -411,6 +411,30 @@ static void a_value_that_is_put_again_is_known(void **test)
 	assert_int_equal(pashm_pin_frequency(*pin_word(cache, "new")), 1);
 }
 
+static void a_value_that_is_replaced_or_given_up_is_known(void **test)
+{
+	struct pashm_cache *cache = *test;
+	struct pashm_region *region = pashm_cache_region(cache);
+	struct memfd_region *m = memfd_region(region);
+	struct pashm_cache_value value;
+	int i;
+
+	assert_int_equal(put(cache, "often", "text"), 0);
+	for (i = 0; i < 2; i++) {
+		__atomic_fetch_add(&m->header->base.epoch, 1, __ATOMIC_RELAXED);
+		expect(cache, "often", "text");
+	}
+	assert_int_equal(put(cache, "often", "another"), 0);
+	assert_int_equal(pashm_pin_frequency(*pin_word(cache, "often")), 3);
+	assert_int_equal(pashm_region_purge(region, NULL), 0);
+	expect_miss(cache, "often");
+	assert_int_equal(pashm_cache_reserve(cache, "often", 5, 10, &value), 0);
+	assert_int_equal(pashm_cache_abort(cache, &value), 0);
+	assert_int_equal(put(cache, "often", "text"), 0);
+	/* The purge has made the clock tick */
+	assert_int_equal(pashm_pin_frequency(*pin_word(cache, "often")), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +452,7 @@ int main(void)
 		CACHE(threads_never_see_a_purged_byte),
 		CACHE(nobody_imports_the_region),
 		CACHE(a_value_that_is_put_again_is_known),
+		CACHE(a_value_that_is_replaced_or_given_up_is_known),
 		cmocka_unit_test(any_number_of_keys_is_found),
 		cmocka_unit_test(defaults_are_enough),
 	};

@@ -72,14 +72,41 @@ static void what_is_too_old_is_forgotten(void **test)
 	for (i = 0; i < 1000; i++)
 		pashm_cache_known_keep(&known, hash_of(i), NOTES(3, 10), 10,
 				       1000);
-	/* As many go as there are, 210 epochs later: all slots are looked at */
-	for (i = 1000; i < 2 * (known.mask + 1); i++)
+	/* 210 epochs later, four slots are looked at with each that goes */
+	for (i = 1000; i < 1000 + (known.mask + 1) / 4; i++)
 		pashm_cache_known_keep(&known, hash_of(i), NOTES(1, 220), 220,
 				       1000);
 	for (i = 0; i < 1000; i++)
 		found += pashm_cache_known_take(&known, hash_of(i)) ==
 			 NOTES(3, 10);
 	assert_int_equal(found, 0);
+	pashm_cache_known_free(&known);
+}
+
+static void room_follows_the_number_of_entries(void **test)
+{
+	struct cache_known known = { 0 };
+	uint64_t i, size;
+	uint32_t notes;
+
+	(void)test;
+	for (i = 0; i < 100; i++)
+		pashm_cache_known_keep(&known, hash_of(i), NOTES(3, 10), 10,
+				       4000);
+	size = known.mask + 1;
+	assert_in_range(size, 4 * 4000, 8 * 4000);
+	pashm_cache_known_keep(&known, hash_of(100), NOTES(3, 10), 10, 100);
+	assert_in_range(known.mask + 1, 4 * 100, 32 * 4000);
+	for (i = 0; i < 20; i++)
+		pashm_cache_known_keep(&known, hash_of(100), NOTES(3, 10), 10,
+				       100);
+	assert_in_range(known.mask + 1, 4 * 100, 32 * 100);
+	/* And what fits is still there */
+	for (i = 0, size = 0; i <= 100; i++) {
+		notes = pashm_cache_known_take(&known, hash_of(i));
+		size += notes == NOTES(3, 10);
+	}
+	assert_in_range(size, 90, 101);
 	pashm_cache_known_free(&known);
 }
 
@@ -90,6 +117,7 @@ int main(void)
 		cmocka_unit_test(only_notes_are_kept),
 		cmocka_unit_test(most_of_many_are_known),
 		cmocka_unit_test(what_is_too_old_is_forgotten),
+		cmocka_unit_test(room_follows_the_number_of_entries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

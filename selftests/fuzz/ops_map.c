@@ -2,6 +2,13 @@
 /* Mappings made, split, moved, protected and unmapped. */
 #include "ops.h"
 
+/* x86 only */
+#ifdef MAP_32BIT
+#define LOW	MAP_32BIT
+#else
+#define LOW	0
+#endif
+
 static const uint64_t offsets[WHATS] = {
 	[DATA] = PASHM_OFFSET_DATA, [HEADER] = PASHM_OFFSET_HEADER,
 	[STATES] = PASHM_OFFSET_STATES, [BIRTHS] = PASHM_OFFSET_BIRTHS,
@@ -105,7 +112,7 @@ void op_mmap(struct stream *s)
 				     RWX, PROT_READ | PROT_EXEC };
 	int prot = prots[below(s, sizeof(prots) / sizeof(*prots))];
 	static const int extra[] = { 0, 0, 0, MAP_POPULATE, MAP_NORESERVE,
-				     MAP_LOCKED, MAP_32BIT };
+				     MAP_LOCKED, LOW };
 	bool shared = !once_in(s, 5);
 	int flags = (shared ? MAP_SHARED : MAP_PRIVATE) |
 		    extra[below(s, sizeof(extra) / sizeof(*extra))];

@@ -42,7 +42,7 @@ static void usage(void)
 "  --batch N      reclaim is asked for 1/N of the cache at a time (default 64)\n"
 "  --clients N    so many processes use the region (1 to 4, default 1)\n"
 "  --ghosts N     pashm_cache remembers so many times what the cache holds, by\n"
-"                 its notes (new policy only, default 8)\n"
+"                 its notes (new policy only, default 4)\n"
 "  --help         this text\n");
 	list_names();
 }

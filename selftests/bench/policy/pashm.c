@@ -5,8 +5,9 @@
  */
 #include "pashm.h"
 
-/* PASHM_SCAN_SAMPLE */
-#define SAMPLE	1024
+/* PASHM_SCAN_SAMPLE, PASHM_SCAN_PARTS */
+#define SAMPLE	64
+#define PARTS	16
 
 static unsigned int score_of(struct region *region, uint32_t head,
 			     struct pashm_use *use)
@@ -22,12 +23,20 @@ static unsigned int score_of(struct region *region, uint32_t head,
 /* pashm_scan_sample() */
 static void sample_take(struct region *region)
 {
-	uint32_t hand = region->hand, head, left = SAMPLE;
+	uint32_t hand = region->hand, size = region->size / PARTS + 1;
+	uint32_t start, head, seen;
 	struct pashm_use use;
 
 	pashm_steer_init(&region->steer);
-	while (left-- && (head = region_hand(region)) != REGION_NONE)
-		score_of(region, head, &use);
+	for (start = 0; start < region->size; start += size) {
+		region->hand = start;
+		for (seen = 0; seen < SAMPLE; seen++) {
+			head = region_hand(region);
+			if (head == REGION_NONE || head >= start + size)
+				break;
+			score_of(region, head, &use);
+		}
+	}
 	pashm_steer_lap(&region->steer);
 	region->hand = hand;
 }

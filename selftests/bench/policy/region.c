@@ -19,7 +19,7 @@ unsigned int region_batch_share = 64;
 /* Processes that use the region, each with notes of its own */
 unsigned int region_clients = 1;
 /* What pashm_cache remembers at least, as a multiple of what is in memory */
-unsigned int region_ghosts = 8;
+unsigned int region_ghosts = 4;
 
 static void bit_set(uint64_t *bits, uint32_t at)
 {
