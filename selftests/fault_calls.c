@@ -374,7 +374,7 @@ TEST_F_TIMEOUT(fault, a_failed_table_leaves_no_page_behind, 600)
 	rmdir(WORLD_GROUP);
 }
 
-TEST_F_TIMEOUT(fault, no_call_has_leaked, 120)
+TEST_F_TIMEOUT(fault, no_call_has_leaked, 900)
 {
 	int leaks = fault_leaks();
 

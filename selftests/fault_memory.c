@@ -419,7 +419,7 @@ TEST_F_TIMEOUT(fault, no_group_is_left_behind, 120)
 	EXPECT_GE(GROUPS_LEFT, groups_left_behind(GROUPS_LEFT));
 }
 
-TEST_F_TIMEOUT(fault, no_mapping_has_leaked, 120)
+TEST_F_TIMEOUT(fault, no_mapping_has_leaked, 900)
 {
 	int leaks = fault_leaks();
 
