@@ -4,6 +4,7 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/list_lru.h>
 #include <linux/types.h>
 
 #include "steer.h"
@@ -71,6 +72,9 @@ struct pashm_listing {
 	atomic_long_t lap_purged;
 };
 
+/* All that can be found; turn.c walks it */
+extern struct list_lru pashm_lru;
+
 int pashm_listing_init(struct shrinker *shrinker);
 void pashm_listing_exit(void);
 bool pashm_listing_knows_memcgs(void);
@@ -87,11 +91,15 @@ void pashm_listings_unlink(struct pashm_region *region);
 void pashm_listings_free(struct pashm_region *region);
 
 unsigned long pashm_listings_number(struct shrink_control *sc);
+bool pashm_listing_inherit(struct pashm_listing *listing,
+			   struct mem_cgroup *heir);
+void pashm_listing_lap(struct pashm_listing *listing, bool all);
+
+/* turn.c */
 unsigned long pashm_listings_count(struct shrink_control *sc);
 struct pashm_listing *pashm_listing_pick(struct shrink_control *sc, bool any);
 void pashm_listing_done(struct pashm_listing *listing, unsigned long taken,
 			bool over);
-void pashm_listing_lap(struct pashm_listing *listing, bool all);
 
 /* tidy.c */
 int pashm_listings_enter(void);
