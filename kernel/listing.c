@@ -18,6 +18,7 @@
  * Lock order: region->listings_lock, then list_lru's node lock (in
  * list_lru_add). The walkers hold the node lock only.
  */
+#include <linux/jiffies.h>
 #include <linux/list_lru.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -267,7 +268,7 @@ bool pashm_listing_inherit(struct pashm_listing *listing,
 /*
  * The hand has come round: learn from the lap. One that has seen nothing of ours has
  * not looked close enough: the next takes all there is. If there is nothing even then,
- * the choice begins anew.
+ * the choice begins anew, once a second.
  */
 void pashm_listing_lap(struct pashm_listing *listing, bool all)
 {
@@ -288,7 +289,9 @@ void pashm_listing_lap(struct pashm_listing *listing, bool all)
 	if (all && !pinned && !free)
 		pashm_listing_idle(listing);
 	pashm_steer_lap(&listing->steer);
-	if (all && !free)
+	/* A sample costs as much as a lap: not each time, where all is pinned */
+	if (all && !free &&
+	    time_after(jiffies, READ_ONCE(listing->sampled) + HZ))
 		WRITE_ONCE(listing->steer.started, false);
 }
 

@@ -39,6 +39,8 @@ struct shrinker;
  * @forgotten:   epoch in which the last search for old notes has begun
  * @forget_at:   index where that goes on; 0: it is over
  * @busy:        reclaimers that are at it: others look further, if they can
+ * @sampled:     jiffies when extents were last looked at for a first choice
+ * @vain:        the last call that has found nothing here
  * @due:         pages that it is to give before it is others' turn; raised by a part of
  *               its estimate when its turn comes, and never more than that or less
  * @fresh:       of what was reclaimable in the last lap, in 1/256: in use just now
@@ -64,6 +66,8 @@ struct pashm_listing {
 	u32 forgotten;
 	unsigned long forget_at;
 	atomic_t busy;
+	unsigned long sampled;
+	u64 vain;
 	long due;
 	unsigned int fresh;
 	atomic_long_t lap_pinned;

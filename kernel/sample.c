@@ -3,6 +3,7 @@
  * What reclaim looks at beside the laps of the hand: a sample for its first choice, and
  * notes that are too old. Each is bounded by a part of the call's budget.
  */
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 
 #include "client.h"
@@ -78,6 +79,7 @@ void pashm_scan_sample(struct pashm_listing *listing, struct pashm_scan *scan)
 	unsigned long heads = scan->budget / 2 / PASHM_SCAN_PARTS /
 			      (1 + pashm_scan_cost(region));
 
+	WRITE_ONCE(listing->sampled, jiffies);
 	heads = clamp(heads, 1UL, PASHM_SCAN_SAMPLE);
 	for (start = 0; start < end; start += part)
 		pashm_scan_spend(scan, pashm_sample_part(listing, start,

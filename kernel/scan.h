@@ -26,6 +26,7 @@ struct pashm_region;
  * @room:      pages that it is to have room for, and that are freed for that at most
  * @freed:     pages freed that help: of the asking memcg, on that node
  * @taken:     all pages freed
+ * @stamp:     when it began: tells calls apart
  * @until:     how many of these before it is another listing's turn
  * @granted:   what may be looked at
  * @budget:    what is left of that
@@ -45,6 +46,7 @@ struct pashm_scan {
 	unsigned long room;
 	unsigned long freed;
 	unsigned long taken;
+	u64 stamp;
 	unsigned long until;
 	unsigned long granted;
 	unsigned long budget;

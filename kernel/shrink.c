@@ -56,7 +56,7 @@ static unsigned long pashm_shrink_count(struct shrinker *shrinker,
 }
 
 static void pashm_scan_note(const struct pashm_scan *scan,
-			    const struct shrink_control *sc, u64 began,
+			    const struct shrink_control *sc,
 			    unsigned long result)
 {
 	struct pashm_scanned scanned = {
@@ -66,7 +66,7 @@ static void pashm_scan_note(const struct pashm_scan *scan,
 		.freed = scan->freed,
 		.taken = scan->taken,
 		.looked = scan->granted - scan->budget,
-		.ns = ktime_get_ns() - began,
+		.ns = ktime_get_ns() - scan->stamp,
 		.result = result,
 	};
 
@@ -94,7 +94,8 @@ static void pashm_scan_end_round(struct shrink_control *sc)
 
 /*
  * Take from one listing what is due. One that eats the budget up has had its turn: so it
- * does not starve the others. Returns whether it has helped.
+ * does not starve the others; and one that had nothing for this call is not asked
+ * again. Returns whether it has helped.
  */
 static bool pashm_scan_turn(struct pashm_listing *listing,
 			    struct pashm_scan *scan)
@@ -102,9 +103,16 @@ static bool pashm_scan_turn(struct pashm_listing *listing,
 	struct pashm_region *region = listing->region;
 	unsigned long taken = scan->taken, freed = scan->freed;
 
+	if (READ_ONCE(listing->vain) == scan->stamp) {
+		pashm_listing_done(listing, 0, true);
+		pashm_region_put(region);
+		return false;
+	}
 	scan->until = taken + max(1L, READ_ONCE(listing->due));
 	pashm_scan_listing(listing, scan);
 	taken = scan->taken - taken;
+	if (!taken)
+		WRITE_ONCE(listing->vain, scan->stamp);
 	pashm_listing_done(listing, taken, !taken || !scan->budget);
 	pashm_region_put(region);
 	cond_resched();
@@ -157,9 +165,9 @@ static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 		.asked = sc->nr_to_scan,
 		.memcg = sc->memcg,
 		.room = at_once,
+		.stamp = ktime_get_ns(),
 		.lack = lack ? min(lack + sc->nr_to_scan, PASHM_SCAN_LACK) : 0,
 	};
-	u64 began = ktime_get_ns();
 	unsigned long ret = 0;
 
 	/* Truncation takes folio locks: not from within a file system */
@@ -171,7 +179,7 @@ static unsigned long pashm_shrink_scan(struct shrinker *shrinker,
 		scan.reserve = scan.budget / 2;
 		pashm_scan_listings(sc, &scan);
 		ret = pashm_scan_result(&scan);
-		pashm_scan_note(&scan, sc, began, ret);
+		pashm_scan_note(&scan, sc, ret);
 	}
 	/*
 	 * Large extents may be more than was asked: so it is not asked again.
