@@ -4,7 +4,7 @@
  * or shed load by that figure would otherwise do so while our memory is there to be
  * taken. To the VM it is NR_KERNEL_MISC_RECLAIMABLE, which is for what shrinkers free
  * elsewhere than in slab caches; it is in MemAvailable and KReclaimable of
- * /proc/meminfo, and nothing in the kernel decides by it. Pages of shmem are in no other
+ * /proc/meminfo, and nothing in Linux 6.1 decides by it. Pages of shmem are in no other
  * part of MemAvailable (si_mem_available() in mm/page_alloc.c), so nothing is counted
  * twice.
  *

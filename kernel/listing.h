@@ -40,7 +40,8 @@ struct shrinker;
  * @forget_at:   index where that goes on; 0: it is over
  * @busy:        reclaimers that are at it: others look further, if they can
  * @sampled:     jiffies when extents were last looked at for a first choice
- * @vain:        the last call that has found nothing here
+ * @vain:        the stamp of the last call that has found nothing here; one that began
+ *               in the same nanosecond may pass it over, too
  * @due:         pages that it is to give before it is others' turn; raised by a part of
  *               its estimate when its turn comes, and never more than that or less
  * @fresh:       of what was reclaimable in the last lap, in 1/256: in use just now

@@ -19,7 +19,8 @@ struct pashm_client;
 
 /**
  * struct pashm_region - anonymous memory that can be pinned
- * @refs:         one for the backing file, one for each reclaimer at work
+ * @refs:         one for the backing file, one for each reclaimer at work, and for the
+ *                workers of available.c and tidy.c while they look at it
  * @inode:        of the backing file; our own reference
  * @pages:        size
  * @flags:        PASHM_CREATE_*

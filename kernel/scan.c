@@ -132,8 +132,8 @@ bool pashm_scan_all(const struct pashm_listing *listing)
 /*
  * May the extent help the listing's memcg? Normally a look at its first page
  * tells. When everything is wanted, it is worth counting: the first page may be
- * another memcg's or on another node, and all the rest ours; and what is swapped out is in the way
- * of what could be.
+ * another memcg's or on another node, and all the rest ours; and what is swapped
+ * out is in the way of what could be.
  */
 static bool pashm_scan_matches(struct pashm_listing *listing,
 			       unsigned long head, unsigned long length,

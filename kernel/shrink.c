@@ -3,7 +3,8 @@
  * When the VM wants memory. The shrinker is called for each memcg and node under
  * pressure: count answers from estimates without looking at a table, scan goes from
  * listing to listing until it has freed what was asked; on a node that has fallen
- * below its lowest watermark, what is missing to that on top.
+ * below its lowest watermark, what is missing to that on top; and where a memcg's limit
+ * is short and reclaim would swap for it, until it has room for more than one charge.
  *
  * Where shrinkers are not enough, an OOM notifier comes last: before anybody is
  * killed for want of the machine's memory, it takes what is unpinned anywhere.

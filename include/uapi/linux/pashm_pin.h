@@ -13,7 +13,8 @@
  *             extent; the words at its other pages have length 0.
  *   birth[]   4 bytes a page, one table per region: the generation at which
  *             the extent that starts here was made. Read on slow paths only.
- *   pins[]    4 bytes a page, one table per client, written by its owner only.
+ *   pins[]    4 bytes a page, one table per client, written by its owner, and
+ *             by the kernel for it (see below), never by another client.
  *             The word at an extent's head holds how often this client has
  *             pinned it, and two notes for the reclaim policy.
  *

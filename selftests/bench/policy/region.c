@@ -214,7 +214,10 @@ void region_forget(struct region *region)
 	uint32_t head = 0, i;
 	struct notes *notes;
 
-	/* The module's hand meets them as it goes; here, now and then is enough */
+	/*
+	 * The module looks at some with each page that it takes. Here all are looked at
+	 * now and then: it may forget later, and then does a little worse.
+	 */
 	if (region->epoch - region->forgotten < FORGET_EPOCHS)
 		return;
 	region->forgotten = region->epoch;
