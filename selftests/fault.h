@@ -72,6 +72,20 @@ static inline long fault_setting(const char *attribute, const char *name,
 }
 
 /*
+ * Which allocations count, and may fail: objects of slabs, or pages, or both. A
+ * slab takes a page now and then, depending on how full it is. Where the Nth of
+ * both falls thus changes from call to call; where the Nth object does, hardly.
+ */
+static inline long fault_choose(bool slabs, bool pages)
+{
+	/* No slab of the kernel is marked for this filter */
+	return fault_setting("failslab", "cache-filter", slabs ? "N" : "Y") |
+	       /* and no page is of such an order */
+	       fault_setting("fail_page_alloc", "min-order",
+			     pages ? "0" : "30");
+}
+
+/*
  * Every allocation may fail, and each failure is logged with its stack. The
  * console gets warnings as ever, but not these stacks: it is slow.
  */
@@ -96,7 +110,7 @@ static inline long fault_begin(struct fault_rig *rig)
 	ret |= fault_setting("failslab", "ignore-gfp-wait", "N");
 	ret |= fault_setting("fail_page_alloc", "ignore-gfp-wait", "N");
 	ret |= fault_setting("fail_page_alloc", "ignore-gfp-highmem", "N");
-	ret |= fault_setting("fail_page_alloc", "min-order", "0");
+	ret |= fault_choose(true, true);
 	ret |= fault_setting("failslab", "task-filter", "Y");
 	ret |= fault_setting("failslab", "probability", "100");
 	file_contents(FAULT_PRINTK, rig->printk, sizeof(rig->printk));

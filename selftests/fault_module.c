@@ -8,6 +8,8 @@
  * It is left alone: nothing of ours has run yet that could leave something
  * behind, and the kernel itself warns if it cannot describe a trace event. So
  * the failures go backwards, from the end of a load to the start of our part.
+ * Objects and pages fail in passes of their own: some of our sites allocate one
+ * object, which is missed if the count shifts by one between two loads.
  */
 #include <kselftest_harness.h>
 
@@ -17,6 +19,8 @@
 #define NTH_MAX	20000U
 /* A failure's place is not always told: so many were outside, and we are there */
 #define OUTSIDE	32U
+/* By how much the length of a load may be told too small */
+#define MARGIN	16U
 
 FIXTURE(fault_module)
 {
@@ -93,7 +97,7 @@ static bool fail_load(struct __test_metadata *_metadata,
 	return fired;
 }
 
-/* How many allocations and copies a load takes, give or take a page of a slab */
+/* How many allocations and copies a load takes, give or take a few */
 static unsigned int load_length(struct __test_metadata *_metadata,
 				struct _test_data_fault_module *self)
 {
@@ -113,17 +117,12 @@ static void fail_loads(struct __test_metadata *_metadata,
 		       struct _test_data_fault_module *self, bool burst,
 		       struct fault_tally *tally)
 {
-	unsigned int nth = load_length(_metadata, self), outside = 0;
-	unsigned int inside = tally->inside;
+	unsigned int nth = load_length(_metadata, self) + MARGIN, outside = 0;
 
-	while (outside < OUTSIDE) {
-		ASSERT_NE(0, nth);
-		if (!fail_load(_metadata, self, nth--, burst, tally))
+	for (; nth && outside < OUTSIDE; nth--) {
+		if (!fail_load(_metadata, self, nth, burst, tally))
 			continue;
-		if (*tally->last)
-			outside = 0;
-		else if (tally->inside != inside)
-			outside++;
+		outside = *tally->last ? 0 : outside + 1;
 	}
 }
 
@@ -131,9 +130,13 @@ TEST_F_TIMEOUT(fault_module, a_failed_load_leaves_nothing_behind, 7200)
 {
 	struct fault_tally tally = {};
 
+	ASSERT_EQ(0, fault_choose(true, false));
 	fail_loads(_metadata, self, false, &tally);
 	if (scaled(10) > 10)
 		fail_loads(_metadata, self, true, &tally);
+	ASSERT_EQ(0, fault_choose(false, true));
+	fail_loads(_metadata, self, false, &tally);
+	ASSERT_EQ(0, fault_choose(true, true));
 	fault_print("load", &tally);
 	/* shmem, workqueue, shrinker, cache, list, debugfs, device */
 	EXPECT_LE(7, tally.sites);
