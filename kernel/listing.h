@@ -12,6 +12,7 @@
 struct mem_cgroup;
 struct mm_struct;
 struct pashm_region;
+struct pashm_scan;
 struct shrink_control;
 struct shrinker;
 
@@ -38,12 +39,10 @@ struct shrinker;
  * @steer:       which extents go
  * @forgotten:   epoch in which the last search for old notes has begun
  * @forget_at:   index where that goes on; 0: it is over
- * @busy:        reclaimers that are at it: others look further, if they can
  * @sampled:     jiffies when extents were last looked at for a first choice
- * @vain:        the stamp of the last call that has found nothing here; one that began
+ * @pass:        what it has given so far, relative to its size: see turn.c
+ * @visit:       the stamp of the last call that has found nothing here; one that began
  *               in the same nanosecond may pass it over, too
- * @due:         pages that it is to give before it is others' turn; raised by a part of
- *               its estimate when its turn comes, and never more than that or less
  * @fresh:       of what was reclaimable in the last lap, in 1/256: in use just now
  * @lap_pinned:  pages of extents seen pinned in this lap
  * @lap_free:    pages of extents seen reclaimable in this lap
@@ -66,15 +65,24 @@ struct pashm_listing {
 	struct pashm_steer steer;
 	u32 forgotten;
 	unsigned long forget_at;
-	atomic_t busy;
 	unsigned long sampled;
-	u64 vain;
-	long due;
+	atomic_long_t pass;
+	u64 visit;
 	unsigned int fresh;
 	atomic_long_t lap_pinned;
 	atomic_long_t lap_free;
 	atomic_long_t lap_fresh;
 	atomic_long_t lap_purged;
+};
+
+/**
+ * struct pashm_turn - of a listing, in which a call takes memory from it
+ * @listing: holds a reference on its region
+ * @pages:   that it is to give
+ */
+struct pashm_turn {
+	struct pashm_listing *listing;
+	unsigned long pages;
 };
 
 /* All that can be found; turn.c walks it */
@@ -102,9 +110,10 @@ void pashm_listing_lap(struct pashm_listing *listing, bool all);
 
 /* turn.c */
 unsigned long pashm_listings_count(struct shrink_control *sc);
-struct pashm_listing *pashm_listing_pick(struct shrink_control *sc, bool any);
-void pashm_listing_done(struct pashm_listing *listing, unsigned long taken,
-			bool over);
+bool pashm_turn_begin(struct shrink_control *sc, const struct pashm_scan *scan,
+		      struct pashm_turn *turn);
+void pashm_turn_end(struct pashm_turn *turn, const struct pashm_scan *scan,
+		    unsigned long taken, bool over);
 
 /* tidy.c */
 int pashm_listings_enter(void);

@@ -30,6 +30,8 @@ static struct shrinker *pashm_shrinker;
 
 /* At most so many pages are freed in one call for a node that is short */
 #define PASHM_SCAN_LACK		2048UL
+/* Listings that are seen in vain, for each that there is, before a call gives up */
+#define PASHM_SCAN_ROUNDS	4UL
 /* A call that had to wait counts as so many */
 #define PASHM_SCAN_WAITED	2048UL
 /* Pages that are freed before the OOM killer comes, and what the nodes lack */
@@ -94,36 +96,27 @@ static void pashm_scan_end_round(struct shrink_control *sc)
 }
 
 /*
- * Take from one listing what is due. One that eats the budget up has had its turn: so it
- * does not starve the others; and one that had nothing for this call is not asked
- * again. Returns whether it has helped.
+ * Take from one listing what it is to give. One that eats the budget up has had its turn:
+ * so it does not starve the others. Returns whether it has helped.
  */
-static bool pashm_scan_turn(struct pashm_listing *listing,
+static bool pashm_scan_turn(struct pashm_turn *turn, struct shrink_control *sc,
 			    struct pashm_scan *scan)
 {
-	struct pashm_region *region = listing->region;
 	unsigned long taken = scan->taken, freed = scan->freed;
 
-	if (READ_ONCE(listing->vain) == scan->stamp) {
-		pashm_listing_done(listing, 0, true);
-		pashm_region_put(region);
-		return false;
-	}
-	scan->until = taken + max(1L, READ_ONCE(listing->due));
-	pashm_scan_listing(listing, scan);
+	scan->until = taken + turn->pages;
+	if (pashm_listing_inherit(turn->listing, sc->memcg))
+		pashm_scan_listing(turn->listing, scan);
 	taken = scan->taken - taken;
-	if (!taken)
-		WRITE_ONCE(listing->vain, scan->stamp);
-	pashm_listing_done(listing, taken, !taken || !scan->budget);
-	pashm_region_put(region);
+	pashm_turn_end(turn, scan, taken, !scan->budget);
 	cond_resched();
 	return scan->freed > freed || (taken && scan->lack);
 }
 
 /*
- * Take from one listing after the other, until all have been visited in vain: first
- * those that are due and that nobody is at, which may be the same ones again, then each
- * in its turn.
+ * Take from one listing after the other, until all have been visited in vain. The list
+ * turns under our hands when others are at work: so not on the first look at some that
+ * this call has visited.
  */
 static void pashm_scan_listings(struct shrink_control *sc,
 				struct pashm_scan *scan)
@@ -131,11 +124,13 @@ static void pashm_scan_listings(struct shrink_control *sc,
 	unsigned long number = pashm_listings_number(sc), vain = 0;
 	int listings = pashm_listings_enter();
 
-	while (vain < 2 * number && scan->budget && pashm_scan_wants(scan)) {
-		struct pashm_listing *listing =
-			pashm_listing_pick(sc, vain >= number);
+	while (vain < PASHM_SCAN_ROUNDS * number && scan->budget &&
+	       pashm_scan_wants(scan)) {
+		struct pashm_turn turn;
 
-		if (listing && pashm_scan_turn(listing, scan))
+		if (!pashm_turn_begin(sc, scan, &turn))
+			vain += max(1UL, turn.pages);
+		else if (pashm_scan_turn(&turn, sc, scan))
 			vain = 0;
 		else
 			vain++;

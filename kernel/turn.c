@@ -9,13 +9,17 @@
 #include "compat.h"
 #include "listing.h"
 #include "region.h"
+#include "scan.h"
 
 /* Listings looked at in one count */
 #define PASHM_COUNT_WALK	256UL
-/* Looked at in search of a listing that is due and that nobody is at */
+/* Looked at in search of the next to give */
 #define PASHM_PICK_WALK		8UL
-/* In its turn a listing gives one of so many pages */
+/* In its turn a listing gives one of so many pages, and its pass advances by this */
 #define PASHM_TURN_SHARE	32
+#define PASHM_TURN_ONE		(1L << 16)
+/* How many turns one may be ahead of the others, as its extents are large, or behind */
+#define PASHM_TURN_MOST		8L
 /* At least this part of what is in memory is worth a look */
 #define PASHM_ESTIMATE_FLOOR	16
 
@@ -73,15 +77,45 @@ unsigned long pashm_listings_count(struct shrink_control *sc)
 }
 
 struct pashm_pick {
-	struct pashm_listing *listing;
-	bool any;	/* the first, which goes to the end */
+	const struct pashm_scan *scan;
+	struct pashm_listing *lowest;	/* with a reference on its region */
+	long pass;			/* of that one */
+	long highest;			/* of all that were looked at */
+	unsigned long seen;
 };
+
+/* Under the node lock a listed region has not lost its last reference yet */
+static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
+{
+	struct pashm_listing *listing = container_of(item, struct pashm_listing,
+						     lru);
+	struct pashm_pick *pick = arg;
+	long pass = atomic_long_read(&listing->pass);
+
+	/* One that is new begins where the others are */
+	if (!pass) {
+		pass = max(pick->highest, 1L);
+		atomic_long_set(&listing->pass, pass);
+	}
+	pick->seen++;
+	pick->highest = max(pick->highest, pass);
+	if (READ_ONCE(listing->visit) == pick->scan->stamp ||
+	    (pick->lowest && pass >= pick->pass) ||
+	    !pashm_region_tryget(listing->region))
+		return LRU_ROTATE;
+	/* Any context may do that: the last one to go leaves the rest to a worker */
+	if (pick->lowest)
+		pashm_region_put(pick->lowest->region);
+	pick->lowest = listing;
+	pick->pass = pass;
+	return LRU_ROTATE;
+}
 
 /*
  * What a listing gives in its turn. It counts for less if it is in use: one from which
  * nobody uses anything gives four times as much as one of which all is used.
  */
-static long pashm_listing_turn(struct pashm_listing *listing)
+static unsigned long pashm_listing_turn(struct pashm_listing *listing)
 {
 	unsigned long pages = pashm_listing_estimate(listing);
 	unsigned int fresh = READ_ONCE(listing->fresh);
@@ -91,67 +125,57 @@ static long pashm_listing_turn(struct pashm_listing *listing)
 }
 
 /*
- * It stays at the head of the list until it has given what is due; so each gives in
- * proportion to its size, however many others there are. One that has given too much, as
- * its extents are large, is passed over in its next turn. Returns whether it stays.
+ * The next listing in turn: of the first on the list that this call has not visited in
+ * vain, the one with the lowest pass. All that were looked at go to the end of the list;
+ * so two reclaimers look at different ones, if there are many. Returns false, and how
+ * many were looked at in @turn->pages, if there is none among them.
+ *
+ * Stride scheduling (Waldspurger and Weihl, 1995): a pass advances by what was given,
+ * relative to the size, so each gives in proportion to that however many others there
+ * are. It advances by a whole turn at once, which keeps other reclaimers away, and what
+ * was not given is taken back by pashm_turn_end(). Debts are limited, as are credits: a
+ * listing may come from another list, of a memcg that is gone.
+ *
+ * The caller has entered the listings.
  */
-static bool pashm_listing_is_due(struct pashm_listing *listing)
+bool pashm_turn_begin(struct shrink_control *sc, const struct pashm_scan *scan,
+		      struct pashm_turn *turn)
 {
-	long turn = pashm_listing_turn(listing);
-	long due = clamp(READ_ONCE(listing->due), -turn, turn);
-	bool stays = due > 0;
-
-	WRITE_ONCE(listing->due, stays ? due : due + turn);
-	return stays;
-}
-
-/* Under the node lock a listed region has not lost its last reference yet */
-static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
-{
-	struct pashm_listing *listing = container_of(item, struct pashm_listing,
-						     lru);
-	struct pashm_pick *pick = arg;
-	bool stays;
-
-	if (pick->listing || (atomic_read(&listing->busy) && !pick->any))
-		return LRU_SKIP;
-	stays = pashm_listing_is_due(listing);
-	if (!pick->any && READ_ONCE(listing->due) <= 0)
-		return LRU_ROTATE;
-	if (!pashm_region_tryget(listing->region))
-		return LRU_ROTATE;
-	pick->listing = listing;
-	atomic_inc(&listing->busy);
-	return stays && !pick->any ? LRU_SKIP : LRU_ROTATE;
-}
-
-/* It has given so much. @over: and its turn is over, whatever was due */
-void pashm_listing_done(struct pashm_listing *listing, unsigned long taken,
-			bool over)
-{
-	long due = READ_ONCE(listing->due) - (long)taken;
-
-	WRITE_ONCE(listing->due, over ? min(due, 0L) : due);
-	atomic_dec(&listing->busy);
-}
-
-/*
- * The next listing in turn, with a reference on its region, or NULL. With @any, all
- * follow each other, busy or not. The caller says when it is done with it and then puts
- * the region, and has entered the listings.
- */
-struct pashm_listing *pashm_listing_pick(struct shrink_control *sc, bool any)
-{
-	struct pashm_pick pick = { .any = any };
-	unsigned long walk = any ? 1 : PASHM_PICK_WALK;
+	struct pashm_pick pick = { .scan = scan };
+	unsigned long walk = clamp(pashm_listings_number(sc), 1UL,
+				   PASHM_PICK_WALK);
+	struct pashm_listing *listing;
 
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
 			  pashm_listing_pick_one, &pick, &walk);
-	if (!pick.listing && !any)
-		return pashm_listing_pick(sc, true);
-	if (!pick.listing || pashm_listing_inherit(pick.listing, sc->memcg))
-		return pick.listing;
-	pashm_listing_done(pick.listing, 0, true);
-	pashm_region_put(pick.listing->region);
-	return NULL;
+	listing = pick.lowest;
+	turn->listing = listing;
+	turn->pages = pick.seen;
+	if (!listing)
+		return false;
+	turn->pages = pashm_listing_turn(listing);
+	if (pick.highest - pick.pass > PASHM_TURN_MOST * PASHM_TURN_ONE)
+		atomic_long_set(&listing->pass, pick.highest -
+				PASHM_TURN_MOST * PASHM_TURN_ONE);
+	atomic_long_add(PASHM_TURN_ONE, &listing->pass);
+	return true;
+}
+
+/*
+ * It has given @taken pages. If that was nothing, this call does not come back; if
+ * @over, its turn is over all the same, as it was much work.
+ */
+void pashm_turn_end(struct pashm_turn *turn, const struct pashm_scan *scan,
+		    unsigned long taken, bool over)
+{
+	struct pashm_listing *listing = turn->listing;
+	long rest = (long)turn->pages -
+		    (long)min(taken, PASHM_TURN_MOST * turn->pages);
+
+	if (!taken)
+		WRITE_ONCE(listing->visit, scan->stamp);
+	else if (!over || rest < 0)
+		atomic_long_sub(rest * PASHM_TURN_ONE / (long)turn->pages,
+				&listing->pass);
+	pashm_region_put(listing->region);
 }

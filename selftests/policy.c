@@ -3,7 +3,9 @@
  * What reclaim takes, and what it keeps: the choice of victims, in a cgroup at its
  * limit. That it takes as much as it should is tested elsewhere.
  */
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <kselftest_harness.h>
 
@@ -227,6 +229,119 @@ TEST_F_TIMEOUT(policy, regions_give_in_proportion_to_their_size, 600)
 	EXPECT_LE(20, of_large);
 	EXPECT_GE(15, abs(of_large - of_small));
 	close_region(&small);
+}
+
+#define SMALL	20U
+#define LARGE	4U
+#define PINNED	3U
+#define CROWD	(SMALL + LARGE + PINNED)
+
+/* Of index @i, in units */
+static size_t crowd_size(size_t i)
+{
+	return i % 6 == 1 && i / 6 < LARGE ? 8 : 1;
+}
+
+static bool crowd_pinned(size_t i)
+{
+	return i % 8 == 2 && i / 8 < PINNED;
+}
+
+/* One that fills @count units with data, and reclaims for that; then it keeps them */
+static pid_t start_eater(size_t count)
+{
+	pid_t pid = fork();
+	char *data;
+	size_t at;
+
+	if (pid)
+		return pid;
+	data = mmap(NULL, units(count), RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (data == MAP_FAILED)
+		_exit(1);
+	for (at = 0; at < units(count); at += PAGE)
+		data[at] = 1;
+	raise(SIGSTOP);
+	_exit(0);
+}
+
+static void eat(struct __test_metadata *_metadata, size_t eaters, size_t count)
+{
+	pid_t pids[8];
+	size_t i;
+	int status;
+
+	for (i = 0; i < eaters; i++) {
+		pids[i] = start_eater(count);
+		ASSERT_LT(0, pids[i]);
+	}
+	for (i = 0; i < eaters; i++) {
+		ASSERT_EQ(pids[i], waitpid(pids[i], &status, WUNTRACED));
+		EXPECT_TRUE(WIFSTOPPED(status));
+	}
+	for (i = 0; i < eaters; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], &status, 0);
+	}
+}
+
+static void fill_crowd(struct __test_metadata *_metadata,
+		       struct _test_data_policy *crowd)
+{
+	size_t i, extent;
+
+	for (i = 0; i < CROWD; i++) {
+		open_region(_metadata, &crowd[i]);
+		for (extent = 0; extent < extents_in(crowd_size(i)); extent++) {
+			uint32_t generation = 1, verdict;
+
+			make(_metadata, &crowd[i], extent,
+			     PASHM_PRIORITY_DEFAULT);
+			if (crowd_pinned(i))
+				ASSERT_EQ(0, region_pin(crowd[i].fd,
+							extent * EXTENT,
+							&generation, &verdict));
+		}
+	}
+}
+
+/*
+ * More listings than are looked at in one go, some with nothing to give, and several
+ * reclaimers at once, each of which wants a little at a time.
+ */
+TEST_F_TIMEOUT(policy, a_crowd_of_regions_gives_in_proportion, 600)
+{
+	int of_small = 0, of_large = 0;
+	size_t i, spared = 0, emptied = 0;
+	struct _test_data_policy crowd[CROWD];
+
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(70)));
+	fill_crowd(_metadata, crowd);
+	eat(_metadata, 4, 7);
+	for (i = 0; i < CROWD; i++) {
+		int share = share_lost(crowd[i].fd, crowd_size(i));
+
+		close_region(&crowd[i]);
+		if (crowd_pinned(i)) {
+			EXPECT_EQ(0, share);
+			continue;
+		}
+		if (crowd_size(i) > 1) {
+			of_large += share;
+			continue;
+		}
+		of_small += share;
+		spared += share == 0;
+		emptied += share == 100;
+	}
+	of_large /= (int)LARGE;
+	of_small /= (int)SMALL;
+	TH_LOG("the large ones have lost %d %%, the small ones %d %%; of those %zu nothing, %zu all",
+	       of_large, of_small, spared, emptied);
+	EXPECT_LE(5, of_large);
+	EXPECT_GE(15, abs(of_large - of_small));
+	EXPECT_GE(SMALL / 4, spared);
+	EXPECT_GE(SMALL / 4, emptied);
 }
 
 TEST_F_TIMEOUT(policy, a_region_in_use_gives_less_than_one_that_is_not, 600)
