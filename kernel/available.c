@@ -35,6 +35,7 @@
 #include "purge.h"
 #include "region.h"
 #include "scan.h"
+#include "walk.h"
 
 #define PASHM_AVAILABLE_EVERY	HZ
 #define PASHM_AVAILABLE_SOON	(HZ / 10)
@@ -66,15 +67,16 @@ struct pashm_look {
 	unsigned long cost;
 };
 
-static void pashm_look_extent(struct pashm_region *region, unsigned long head,
-			      unsigned long length, struct pashm_look *look)
+static void pashm_look_extent(const struct pashm_walk *walk,
+			      struct pashm_look *look)
 {
-	unsigned long pages = pashm_sample_resident(region, head, length);
+	unsigned long pages;
 
+	pages = pashm_sample_resident(walk->region, walk->head, walk->length);
 	if (!pages)
 		return;
-	look->cost += pashm_scan_cost(region);
-	if (pashm_clients_pinned(region, head, NULL))
+	look->cost += pashm_scan_cost(walk->region);
+	if (pashm_clients_pinned(walk->region, walk->head, NULL))
 		look->pinned += pages;
 	else
 		look->free += pages;
@@ -84,27 +86,22 @@ static void pashm_look_extent(struct pashm_region *region, unsigned long head,
 static void pashm_look_part(struct pashm_region *region, unsigned long start,
 			    unsigned long end, struct pashm_look *sum)
 {
-	unsigned long left = PASHM_AVAILABLE_HEADS, index = start;
 	struct pashm_look look = { .cost = 1 };
-	u64 state;
+	struct pashm_walk walk = {
+		.region = region,
+		.at = start,
+		.end = end,
+		.budget = PASHM_AVAILABLE_HEADS,
+	};
 
-	while (left) {
-		unsigned long length;
-
-		index = pashm_region_next_head(region, index, end, &state,
-					       &left);
-		if (!state)
-			break;
-		length = pashm_extent_length(region, index, state);
-		if (length)
-			pashm_look_extent(region, index, length, &look);
-		index += max(1UL, length);
-	}
-	look.cost += PASHM_AVAILABLE_HEADS - left;
-	if (index < end && index > start) {
-		look.free = mult_frac(look.free, end - start, index - start);
+	while (pashm_walk_next(&walk))
+		if (walk.length)
+			pashm_look_extent(&walk, &look);
+	look.cost += PASHM_AVAILABLE_HEADS - walk.budget;
+	if (walk.at < end && walk.at > start) {
+		look.free = mult_frac(look.free, end - start, walk.at - start);
 		look.pinned = mult_frac(look.pinned, end - start,
-					index - start);
+					walk.at - start);
 	}
 	sum->free += look.free;
 	sum->pinned += look.pinned;

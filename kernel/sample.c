@@ -11,6 +11,7 @@
 #include "purge.h"
 #include "region.h"
 #include "scan.h"
+#include "walk.h"
 
 /* Before a listing's first choice, up to so many heads are looked at in so many parts */
 #define PASHM_SCAN_SAMPLE	64UL
@@ -18,21 +19,20 @@
 /* Heads, for each page that was taken, whose notes may be too old */
 #define PASHM_SCAN_FORGETS	8UL
 
-static void pashm_sample_one(struct pashm_listing *listing, unsigned long head,
-			     u64 state, unsigned long length,
+static void pashm_sample_one(struct pashm_listing *listing,
+			     const struct pashm_walk *walk,
 			     const struct pashm_census *wanted)
 {
-	struct pashm_region *region = listing->region;
 	struct pashm_notes notes;
 
-	if (pashm_sample_take(region, head, length, wanted) !=
+	if (pashm_sample_take(walk->region, walk->head, walk->length, wanted) !=
 	    PASHM_SAMPLE_OURS)
 		return;
-	notes = pashm_clients_notes(region, head, state);
+	notes = pashm_clients_notes(walk->region, walk->head, walk->state);
 	if (!notes.pinned)
 		pashm_steer_pass(&listing->steer,
 				 pashm_steer_score(&listing->steer, &notes.use),
-				 length);
+				 walk->length);
 }
 
 /* Looks at up to @heads extents of a part that may be there; returns what it cost */
@@ -41,27 +41,20 @@ static unsigned long pashm_sample_part(struct pashm_listing *listing,
 				       unsigned long heads,
 				       const struct pashm_census *wanted)
 {
-	struct pashm_region *region = listing->region;
-	unsigned long left = PASHM_SCAN_SKIPS * heads, seen = 0, present = 0;
+	struct pashm_walk walk = {
+		.region = listing->region,
+		.at = start,
+		.end = end,
+		.budget = heads,
+	};
+	unsigned long cost = 0;
 
-	while (left && seen < heads) {
-		unsigned long next;
-		u64 state;
-
-		start = pashm_region_next_head(region, start, end, &state,
-					       &left);
-		if (!state)
-			break;
-		next = start + max(1UL, pashm_extent_length(region, start,
-							    state));
-		if (!pashm_scan_absent(region, start, next, &present)) {
-			pashm_sample_one(listing, start, state, next - start,
-					 wanted);
-			seen++;
-		}
-		start = next;
+	while (pashm_walk_next(&walk)) {
+		if (walk.length)
+			pashm_sample_one(listing, &walk, wanted);
+		cost += pashm_scan_cost(listing->region);
 	}
-	return seen * pashm_scan_cost(region) + heads - left / PASHM_SCAN_SKIPS;
+	return cost + heads - walk.budget;
 }
 
 /*

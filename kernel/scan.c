@@ -23,6 +23,7 @@
 #include "region.h"
 #include "scan.h"
 #include "short.h"
+#include "walk.h"
 
 /*
  * A head costs 1 of the budget, more with many clients, since each is asked; so
@@ -50,62 +51,29 @@ bool pashm_scan_wants(const struct pashm_scan *scan)
 }
 
 /*
- * Is nothing of a range there, in memory or in swap? @next is the first page after the
- * last look that was: so a look serves all extents up to there.
- */
-bool pashm_scan_absent(struct pashm_region *region, unsigned long start,
-		       unsigned long end, unsigned long *next)
-{
-	if (*next < start) {
-		*next = start;
-		if (!xa_find(&region->inode->i_mapping->i_pages, next,
-			     ULONG_MAX, XA_PRESENT))
-			*next = ULONG_MAX;
-	}
-	return *next >= end;
-}
-
-/*
- * Take the extent under the listing's hand and move the hand past it. Those of which
- * nothing is there are skipped. Returns its head, with its word in @state; or, with
- * @state 0, the region's size if the hand has come round, or any other value if the
+ * Take the extent under the listing's hand and move the hand past it. If there is none,
+ * the walk has come to the region's end, and the hand has come round, or else the
  * budget ran out.
  */
-static unsigned long pashm_hand_take(struct pashm_listing *listing, u64 *state,
-				     unsigned long *budget)
+static void pashm_hand_take(struct pashm_listing *listing,
+			    struct pashm_walk *walk)
 {
-	struct pashm_region *region = listing->region;
-	unsigned long present = 0, skipped = 0;
-	long hand = atomic_long_read(&listing->hand);
-	unsigned long at = hand;
+	long hand = atomic_long_read(&listing->hand), next;
 
-	while (*budget) {
-		unsigned long head, next;
-
-		head = pashm_region_next_head(region, at, region->pages, state,
-					      budget);
-		if (*state)
-			next = head + max(1UL, pashm_extent_length(region, head,
-								   *state));
-		else
-			next = head < region->pages ? head : 0;
-		if (*state &&
-		    pashm_scan_absent(region, head, next, &present)) {
-			at = next;
-			*budget += !!(++skipped % PASHM_SCAN_SKIPS);
-			continue;
-		}
+	do {
+		walk->at = hand;
+		pashm_walk_next(walk);
+		next = walk->at;
+		if (!walk->state && next >= walk->end)
+			next = 0;
 		if (atomic_long_try_cmpxchg(&listing->hand, &hand, next))
-			return head;
+			return;
 		/* Another reclaimer was here: go on from where it has got to */
-		at = hand;
-		present = 0;
-		if (*budget)
-			(*budget)--;
-	}
-	atomic_long_try_cmpxchg(&listing->hand, &hand, at);
-	*state = 0;
-	return 0;
+		walk->present = 0;
+		walk->budget -= !!walk->budget;
+	} while (walk->budget);
+	walk->state = 0;
+	walk->at = 0;
 }
 
 void pashm_scan_spend(struct pashm_scan *scan, unsigned long cost)
@@ -163,17 +131,15 @@ static bool pashm_scan_matches(struct pashm_listing *listing,
 }
 
 /* Returns whether it was taken */
-static bool pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
-			     u64 state, unsigned int frequency,
-			     struct pashm_scan *scan)
+static bool pashm_scan_purge(struct pashm_listing *listing,
+			     const struct pashm_walk *walk,
+			     unsigned int frequency, struct pashm_scan *scan)
 {
-	struct pashm_region *region = listing->region;
-	unsigned long length = pashm_extent_length(region, head, state);
 	struct pashm_census census = pashm_scan_wanted(listing, scan);
 	int ret;
 
-	ret = pashm_purge_extent(region, head, state, PASHM_PURGER_RECLAIM,
-				 &census);
+	ret = pashm_purge_extent(listing->region, walk->head, walk->state,
+				 PASHM_PURGER_RECLAIM, &census);
 	pashm_scan_spend(scan, census.entries / PASHM_SCAN_CENSUS);
 	if (ret) {
 		scan->met |= ret == -EAGAIN;
@@ -187,8 +153,8 @@ static bool pashm_scan_purge(struct pashm_listing *listing, unsigned long head,
 	pashm_scan_grant(scan, PASHM_SCAN_PER_PAGE *
 			 min(census.resident, scan->asked));
 	atomic_long_sub(census.matching, &listing->charged);
-	atomic_long_add(length, &listing->lap_purged);
-	pashm_steer_taken(&listing->steer, frequency, length);
+	atomic_long_add(walk->length, &listing->lap_purged);
+	pashm_steer_taken(&listing->steer, frequency, walk->length);
 	/* Others' pages are no help to the one that asks */
 	pashm_account_reclaimed(census.matching);
 	return true;
@@ -248,21 +214,21 @@ static bool pashm_scan_chooses(const struct pashm_listing *listing,
 	return false;
 }
 
-static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
-			      u64 state, struct pashm_scan *scan)
+static void pashm_scan_extent(struct pashm_listing *listing,
+			      const struct pashm_walk *walk,
+			      struct pashm_scan *scan)
 {
-	struct pashm_region *region = listing->region;
-	unsigned long length = pashm_extent_length(region, head, state);
+	unsigned long head = walk->head, length = walk->length;
 	struct pashm_notes notes;
 	unsigned int score;
 
 	if (!length || !pashm_scan_matches(listing, head, length, scan))
 		return;
-	if (pashm_state_purging(state)) {
+	if (pashm_state_purging(walk->state)) {
 		pashm_scan_claimed(listing, head, length, scan);
 		return;
 	}
-	notes = pashm_scan_notes(region, head, state, scan);
+	notes = pashm_scan_notes(listing->region, head, walk->state, scan);
 	if (notes.pinned) {
 		atomic_long_add(length, &listing->lap_pinned);
 		return;
@@ -273,8 +239,27 @@ static void pashm_scan_extent(struct pashm_listing *listing, unsigned long head,
 	score = pashm_steer_score(&listing->steer, &notes.use);
 	/* What cannot be taken must not keep the threshold up */
 	if (!pashm_scan_chooses(listing, score, scan) ||
-	    pashm_scan_purge(listing, head, state, notes.use.frequency, scan))
+	    pashm_scan_purge(listing, walk, notes.use.frequency, scan))
 		pashm_steer_pass(&listing->steer, score, length);
+}
+
+/* A step of the hand. Returns false if it has come round */
+static bool pashm_scan_step(struct pashm_listing *listing,
+			    struct pashm_scan *scan)
+{
+	struct pashm_walk walk = {
+		.region = listing->region,
+		.end = listing->region->pages,
+		.budget = scan->budget,
+	};
+
+	pashm_hand_take(listing, &walk);
+	scan->budget = walk.budget;
+	if (!walk.state)
+		return walk.at < walk.end;
+	pashm_scan_extent(listing, &walk, scan);
+	cond_resched();
+	return true;
 }
 
 static void pashm_scan_laps(struct pashm_listing *listing,
@@ -284,18 +269,9 @@ static void pashm_scan_laps(struct pashm_listing *listing,
 	int laps = 0;
 
 	while (pashm_scan_wants(scan) && scan->taken < scan->until) {
-		unsigned long head;
-		u64 state;
-
 		if (!scan->budget)
 			return;
-		head = pashm_hand_take(listing, &state, &scan->budget);
-		if (state) {
-			pashm_scan_extent(listing, head, state, scan);
-			cond_resched();
-			continue;
-		}
-		if (head < listing->region->pages)
+		if (pashm_scan_step(listing, scan))
 			continue;
 		/*
 		 * The first lap of a call began somewhere in the middle; a

@@ -13,8 +13,6 @@ struct pashm_region;
 /* What one call may look at: a base, and so much for each page asked for */
 #define PASHM_SCAN_BASE		4096UL
 #define PASHM_SCAN_PER_PAGE	32UL
-/* Heads that are skipped cost 1 together */
-#define PASHM_SCAN_SKIPS	16UL
 
 /**
  * struct pashm_scan - one call for memory
@@ -65,8 +63,6 @@ unsigned long pashm_scan_cost(const struct pashm_region *region);
 struct pashm_census pashm_scan_wanted(struct pashm_listing *listing,
 				      const struct pashm_scan *scan);
 bool pashm_scan_all(const struct pashm_listing *listing);
-bool pashm_scan_absent(struct pashm_region *region, unsigned long start,
-		       unsigned long end, unsigned long *next);
 void pashm_scan_listing(struct pashm_listing *listing, struct pashm_scan *scan);
 void pashm_scan_region(struct pashm_region *region, struct pashm_scan *scan);
 
