@@ -23,7 +23,8 @@
 #include "strict.h"
 
 #define PASHM_PROT_ALL		(PROT_READ | PROT_WRITE | PROT_EXEC)
-#define PASHM_CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_STRICT_FLAGS)
+#define PASHM_CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_STRICT_FLAGS | \
+				 PASHM_CREATE_PRIORITY)
 
 /* The first version of each struct, for ever */
 static_assert(sizeof(struct pashm_query) == 32);
@@ -36,7 +37,7 @@ static_assert(sizeof(struct pashm_info) == 176);
 static_assert(sizeof(struct pashm_purge) == 16);
 static_assert(sizeof(struct pashm_prot) == 16);
 static_assert(sizeof(struct pashm_reshape) == 32);
-static_assert(sizeof(struct pashm_header) == 48);
+static_assert(sizeof(struct pashm_header) == 56);
 
 union pashm_args {
 	/* What all of them begin with */
@@ -101,9 +102,11 @@ static long pashm_run_query(struct file *file, union pashm_args *args)
 static long pashm_run_create(struct file *file, union pashm_args *args)
 {
 	struct pashm_create *create = &args->create;
+	u32 most = create->flags & PASHM_CREATE_PRIORITY ?
+		   PASHM_PRIORITY_MAX : 0;
 	int fd;
 
-	if (create->reserved || create->prot & ~PASHM_PROT_ALL)
+	if (create->priority > most || create->prot & ~PASHM_PROT_ALL)
 		return -EINVAL;
 	if (!create->length || !PAGE_ALIGNED(create->length))
 		return -EINVAL;
@@ -111,6 +114,8 @@ static long pashm_run_create(struct file *file, union pashm_args *args)
 		return -EFBIG;
 	if (!memchr(create->name, 0, sizeof(create->name)))
 		return -ENAMETOOLONG;
+	if (!(create->flags & PASHM_CREATE_PRIORITY))
+		create->priority = PASHM_PRIORITY_DEFAULT;
 	if (create->flags & PASHM_CREATE_STRICT_UNPINNED)
 		create->flags |= PASHM_CREATE_STRICT;
 	fd = get_unused_fd_flags(O_CLOEXEC);

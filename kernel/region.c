@@ -169,7 +169,8 @@ static struct file *pashm_backing_open(const char *name, unsigned long bytes)
 	return file;
 }
 
-static int pashm_header_init(struct pashm_region *region)
+static int pashm_header_init(struct pashm_region *region,
+			     const struct pashm_create *args)
 {
 	struct pashm_header *header;
 
@@ -183,6 +184,7 @@ static int pashm_header_init(struct pashm_region *region)
 	header->flags = region->flags;
 	header->pages = region->pages;
 	header->epoch = pashm_epoch_next(0);
+	header->priority = args->priority;
 	region->header = header;
 	return 0;
 }
@@ -200,7 +202,7 @@ static struct pashm_region *pashm_region_alloc(const struct pashm_create *args)
 	atomic_set(&region->prot, args->prot ?: PROT_READ | PROT_WRITE |
 						PROT_EXEC);
 	strscpy(region->name, args->name, sizeof(region->name));
-	if (pashm_header_init(region)) {
+	if (pashm_header_init(region, args)) {
 		kfree(region);
 		return ERR_PTR(-ENOMEM);
 	}

@@ -27,6 +27,7 @@
  * @client:   who asked
  * @start:    index of the range's first page
  * @length:   of the range in pages
+ * @priority: of the extent to be made
  * @freeing:  no extent afterwards
  * @pin:      the caller's pin word at @start
  * @state:    state word at @start
@@ -36,6 +37,7 @@ struct pashm_reshaping {
 	struct pashm_client *client;
 	unsigned long start;
 	unsigned long length;
+	u32 priority;
 	bool freeing;
 	atomic_t *pin;
 	atomic64_t *state;
@@ -150,7 +152,7 @@ static u64 pashm_reshape_word(struct pashm_region *region, atomic64_t *word,
 	return new;
 }
 
-static void pashm_reshape_rewrite(struct pashm_reshaping *r, u32 priority)
+static void pashm_reshape_rewrite(struct pashm_reshaping *r)
 {
 	struct pashm_region *region = r->client->region;
 	unsigned long end = r->start + r->length;
@@ -175,7 +177,7 @@ static void pashm_reshape_rewrite(struct pashm_reshaping *r, u32 priority)
 	/* Birth first: whoever sees the new word sees the birth (full order) */
 	WRITE_ONCE(*r->birth,
 		   pashm_state_generation(atomic64_read(r->state)) + 1);
-	pashm_reshape_word(region, r->state, r->length, priority);
+	pashm_reshape_word(region, r->state, r->length, r->priority);
 }
 
 static int pashm_reshape_locked(struct pashm_reshaping *r,
@@ -196,7 +198,7 @@ static int pashm_reshape_locked(struct pashm_reshaping *r,
 		goto revert;
 	if (args->flags & PASHM_RESHAPE_DISCARD)
 		pashm_purge_pages(r->client->region, r->start, r->length);
-	pashm_reshape_rewrite(r, args->priority);
+	pashm_reshape_rewrite(r);
 	return 0;
 revert:
 	pashm_reshape_mark(r, false);
@@ -208,7 +210,10 @@ static int pashm_reshape_validate(struct pashm_reshaping *r,
 {
 	struct pashm_region *region = r->client->region;
 
-	if (args->priority > PASHM_PRIORITY_MAX)
+	r->priority = args->priority;
+	if (r->priority == PASHM_PRIORITY_REGION)
+		r->priority = pashm_header_priority(region->header->priority);
+	if (r->priority > PASHM_PRIORITY_MAX)
 		return -EINVAL;
 	if (!pashm_offset_to_index(r->client, args->offset, &r->start) ||
 	    !PAGE_ALIGNED(args->length) || !args->length)

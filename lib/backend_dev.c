@@ -152,6 +152,7 @@ static int dev_create(const struct pashm_region_params *params,
 		.size = sizeof(create),
 		.flags = params->flags & ~PASHM_REGION_NO_THREAD,
 		.length = params->length,
+		.priority = params->priority,
 	};
 	int device, ret;
 

@@ -224,13 +224,13 @@ static struct memfd_region *memfd_alloc(void)
 	return m;
 }
 
-static int header_write(struct memfd_region *m, uint32_t flags,
-			const char *name)
+static int header_write(struct memfd_region *m,
+			const struct pashm_region_params *params)
 {
 	struct memfd_header header = { 0 };
 	ssize_t ret;
 
-	pashm_memfd_header_init(&header, &m->layout, flags, name);
+	pashm_memfd_header_init(&header, &m->layout, params);
 	ret = pwrite(m->base.fd, &header, sizeof(header), 0);
 	if (ret == sizeof(header))
 		return 0;
@@ -260,7 +260,7 @@ static int memfd_create_region(const struct pashm_region_params *params,
 		ret = pashm_memfd_file_size(m->base.fd, m->layout.size);
 	if (ret)
 		goto free;
-	ret = header_write(m, params->flags & PASHM_REGION_SOLE, params->name);
+	ret = header_write(m, params);
 	if (ret)
 		goto free;
 	if (fcntl(m->base.fd, F_ADD_SEALS, SEALS_NEEDED)) {

@@ -185,7 +185,7 @@ int pashm_cache_room_alloc(struct pashm_cache *cache, size_t length,
 
 	for (;;) {
 		ret = pashm_pool_alloc(cache->pool, length,
-				       PASHM_PRIORITY_DEFAULT, 0, handle, NULL);
+				       PASHM_PRIORITY_REGION, 0, handle, NULL);
 		if (ret != -ENOSPC || length > cache->region->length)
 			return ret;
 		if (!searched) {

@@ -232,19 +232,30 @@ static int sole_destroy(struct pashm_region *region, uint32_t page)
 	return ret;
 }
 
+static uint32_t priority_choose(const struct pashm_view *view,
+				uint32_t priority)
+{
+	if (priority != PASHM_PRIORITY_REGION)
+		return priority;
+	return pashm_header_priority(__atomic_load_n(&view->header->priority,
+						     __ATOMIC_RELAXED));
+}
+
 int pashm_extent_make(struct pashm_region *region, uint32_t page,
 		      uint32_t pages, uint32_t priority,
 		      struct pashm_handle *handle)
 {
 	const struct pashm_view *view = &region->view;
 	struct backend_reshape reshape = {
-		.page = page, .pages = pages, .priority = priority,
+		.page = page, .pages = pages,
+		.priority = priority_choose(view, priority),
 	};
 	enum border before = BORDER_UNKNOWN;
 	int ret;
 
 	if (page >= view->pages || pages == 0 || pages > view->pages - page ||
-	    pages > PASHM_EXTENT_PAGES_MAX || priority > PASHM_PRIORITY_MAX)
+	    pages > PASHM_EXTENT_PAGES_MAX ||
+	    reshape.priority > PASHM_PRIORITY_MAX)
 		return -EINVAL;
 	if (!pashm_writable(region))
 		return -EACCES;

@@ -42,21 +42,24 @@ void pashm_memfd_layout(struct memfd_layout *layout, uint64_t pages,
 }
 
 void pashm_memfd_header_init(struct memfd_header *header,
-			     const struct memfd_layout *layout, uint32_t flags,
-			     const char *name)
+			     const struct memfd_layout *layout,
+			     const struct pashm_region_params *params)
 {
+	bool own = params->flags & PASHM_REGION_PRIORITY;
+
 	header->base = (struct pashm_header){
 		.magic = PASHM_HEADER_MAGIC,
 		.version = PASHM_PROTOCOL_VERSION,
 		.page_shift = layout->page_shift,
-		.flags = flags,
+		.flags = params->flags & MEMFD_FLAGS,
 		.pages = layout->pages,
 		.epoch = pashm_epoch_next(0),
+		.priority = own ? params->priority : PASHM_PRIORITY_DEFAULT,
 	};
 	header->layout = MEMFD_LAYOUT_VERSION;
 	header->size = layout->size;
-	if (name)
-		strncpy(header->name, name, sizeof(header->name) - 1);
+	if (params->name)
+		strncpy(header->name, params->name, sizeof(header->name) - 1);
 }
 
 int pashm_memfd_header_check(const struct memfd_header *header, uint64_t size,
@@ -69,7 +72,7 @@ int pashm_memfd_header_check(const struct memfd_header *header, uint64_t size,
 		return -EINVAL;
 	if (header->base.version != PASHM_PROTOCOL_VERSION ||
 	    header->layout != MEMFD_LAYOUT_VERSION || header->features ||
-	    header->base.flags & ~PASHM_CREATE_SOLE)
+	    header->base.flags & ~MEMFD_FLAGS)
 		return -EPROTO;
 	if (header->base.page_shift != page_shift || header->base.pages == 0 ||
 	    header->base.pages > PASHM_SIZE_MAX >> page_shift)

@@ -27,7 +27,9 @@
 #include <linux/pashm_pin.h>
 #include <pashm/region.h>
 
-#define MEMFD_LAYOUT_VERSION	1U
+#define MEMFD_LAYOUT_VERSION	2U
+/* Of a region that others see */
+#define MEMFD_FLAGS		(PASHM_REGION_SOLE | PASHM_REGION_PRIORITY)
 #define MEMFD_CLIENTS		256U
 
 /* OFD locks: byte 0 is the purge lock, byte 1 + n belongs to client n */
@@ -128,8 +130,8 @@ void pashm_memfd_layout(struct memfd_layout *layout, uint64_t pages,
 
 /* Fill in a new region's header */
 void pashm_memfd_header_init(struct memfd_header *header,
-			     const struct memfd_layout *layout, uint32_t flags,
-			     const char *name);
+			     const struct memfd_layout *layout,
+			     const struct pashm_region_params *params);
 
 /*
  * Is @header, a private copy, one that this process can work with, in a file

@@ -357,7 +357,8 @@ PASHM_API int pashm_pool_alloc(struct pashm_pool *pool, size_t size,
 	int ret;
 
 	if (pool->region->forked || size == 0 ||
-	    priority > PASHM_PRIORITY_MAX || flags & ~PASHM_ALLOC_ZEROED)
+	    (priority > PASHM_PRIORITY_MAX &&
+	     priority != PASHM_PRIORITY_REGION) || flags & ~PASHM_ALLOC_ZEROED)
 		return -EINVAL;
 	pages = (((uint64_t)size - 1) >> view->page_shift) + 1;
 	if (pages > PASHM_EXTENT_PAGES_MAX)

@@ -17,7 +17,8 @@
 _Static_assert(PASHM_REGION_NAME_MAX == PASHM_NAME_MAX, "name sizes differ");
 _Static_assert(PASHM_REGION_SOLE == PASHM_CREATE_SOLE &&
 	       PASHM_REGION_STRICT == PASHM_CREATE_STRICT &&
-	       PASHM_REGION_STRICT_UNPINNED == PASHM_CREATE_STRICT_UNPINNED,
+	       PASHM_REGION_STRICT_UNPINNED == PASHM_CREATE_STRICT_UNPINNED &&
+	       PASHM_REGION_PRIORITY == PASHM_CREATE_PRIORITY,
 	       "flags are passed on");
 _Static_assert(PASHM_VIEW_DROPS == PASHM_REGION_STRICT_UNPINNED,
 	       "a view's flags are those of its region");
@@ -60,6 +61,12 @@ static int params_check(struct pashm_region_params *params)
 
 	if (params->length == 0 || params->flags & ~PASHM_REGION_FLAGS)
 		return -EINVAL;
+	if (!(params->flags & PASHM_REGION_PRIORITY)) {
+		if (params->priority)
+			return -EINVAL;
+	} else if (params->priority > PASHM_PRIORITY_MAX) {
+		return -EINVAL;
+	}
 	if (params->length > PASHM_SIZE_MAX)
 		return -EFBIG;
 	if (params->name && strlen(params->name) >= PASHM_REGION_NAME_MAX)

@@ -52,7 +52,8 @@ FIXTURE_VARIANT(argument)
 VARIANT(query_of_device, QUERY, query, 0, true, true);
 VARIANT(query_of_region, QUERY, query, 0, false, true);
 VARIANT(create, CREATE, create,
-	PASHM_CREATE_SOLE | PASHM_CREATE_STRICT | PASHM_CREATE_STRICT_UNPINNED,
+	PASHM_CREATE_SOLE | PASHM_CREATE_STRICT |
+	PASHM_CREATE_STRICT_UNPINNED | PASHM_CREATE_PRIORITY,
 	true, false);
 VARIANT(attach, ATTACH, attach, 0, false, false);
 VARIANT(pin, PIN, pin, 0, false, true);

@@ -53,7 +53,8 @@ TEST_F(create, query_tells_versions_flags_and_page_size)
 	EXPECT_EQ(PASHM_ABI_VERSION, query.abi_version);
 	EXPECT_EQ(PASHM_PROTOCOL_VERSION, query.protocol);
 	EXPECT_EQ(PASHM_CREATE_SOLE | PASHM_CREATE_STRICT |
-		  PASHM_CREATE_STRICT_UNPINNED, query.create_flags);
+		  PASHM_CREATE_STRICT_UNPINNED | PASHM_CREATE_PRIORITY,
+		  query.create_flags);
 	EXPECT_EQ(PAGE, query.page_size);
 	EXPECT_EQ(PASHM_FEATURE_MEMCG | PASHM_FEATURE_POLL, query.features);
 	EXPECT_EQ(0, query.flags);
@@ -125,10 +126,42 @@ TEST_F(create, an_unknown_protection_is_einval)
 	EXPECT_EQ(-EINVAL, create(self));
 }
 
-TEST_F(create, a_reserved_member_is_einval)
+TEST_F(create, a_priority_without_its_flag_is_einval)
 {
-	self->args.reserved = 1;
+	self->args.priority = 1;
 	EXPECT_EQ(-EINVAL, create(self));
+}
+
+TEST_F(create, a_priority_beyond_the_last_is_einval)
+{
+	self->args.flags = PASHM_CREATE_PRIORITY;
+	self->args.priority = PASHM_PRIORITY_MAX + 1;
+	EXPECT_EQ(-EINVAL, create(self));
+	self->args.priority = PASHM_PRIORITY_REGION;
+	EXPECT_EQ(-EINVAL, create(self));
+}
+
+/* What the header of a new region says */
+static uint32_t priority_of(struct _test_data_create *self)
+{
+	int fd = create(self);
+	long address = map_at(fd, PASHM_OFFSET_HEADER, PAGE, PROT_READ);
+	uint32_t priority;
+
+	if (MAP_FAILED_WITH(address))
+		return UINT32_MAX;
+	priority = ((const struct pashm_header *)address)->priority;
+	munmap((void *)address, PAGE);
+	close(fd);
+	return priority;
+}
+
+TEST_F(create, each_priority_is_in_the_header)
+{
+	EXPECT_EQ(PASHM_PRIORITY_DEFAULT, priority_of(self));
+	self->args.flags = PASHM_CREATE_PRIORITY;
+	for (; self->args.priority <= PASHM_PRIORITY_MAX; self->args.priority++)
+		EXPECT_EQ(self->args.priority, priority_of(self));
 }
 
 TEST_F(create, no_protection_given_means_all)

@@ -167,8 +167,19 @@ TEST_F(reshape, an_extent_longer_than_its_word_can_say_is_einval)
 	close(fd);
 }
 
+TEST_F(reshape, the_priority_of_the_region_is_taken_when_asked_for)
+{
+	self->args.priority = PASHM_PRIORITY_REGION;
+	ASSERT_EQ(0, reshape(self));
+	EXPECT_EQ(PASHM_PRIORITY_DEFAULT,
+		  pashm_state_priority(self->states[8]));
+	EXPECT_EQ(PASHM_PRIORITY_REGION, self->args.priority);
+}
+
 TEST_F(reshape, a_priority_beyond_the_last_is_einval)
 {
+	self->args.priority = PASHM_PRIORITY_REGION + 1;
+	EXPECT_EQ(-EINVAL, reshape(self));
 	self->args.priority = PASHM_PRIORITY_MAX + 1;
 	EXPECT_EQ(-EINVAL, reshape(self));
 }

@@ -97,6 +97,33 @@ TEST_F(extent, each_priority_is_accepted)
 	}
 }
 
+TEST_F(extent, its_priority_may_be_that_of_the_region)
+{
+	struct pashm_region_params params = {
+		.length = PAGE, .backend = variant->backend, .priority = 6,
+		.flags = variant->flags | PASHM_REGION_PRIORITY,
+	};
+	struct pashm_region *region, *client;
+	struct pashm_handle handle;
+
+	ASSERT_EQ(0, pashm_extent_create(self->region, 20, 1,
+					 PASHM_PRIORITY_REGION, &handle));
+	EXPECT_EQ(PASHM_PRIORITY_DEFAULT,
+		  pashm_state_priority(self->view->states[20]));
+	ASSERT_EQ(0, pashm_region_create(&params, &region));
+	if (variant->flags & PASHM_REGION_SOLE)
+		client = region;
+	else
+		ASSERT_EQ(0, pashm_region_import(pashm_region_fd(region),
+						 &client));
+	ASSERT_EQ(0, pashm_extent_create(client, 0, 1, PASHM_PRIORITY_REGION,
+					 &handle));
+	EXPECT_EQ(6, pashm_state_priority(pashm_view(client)->states[0]));
+	if (client != region)
+		pashm_region_close(client);
+	pashm_region_close(region);
+}
+
 TEST_F(extent, its_bytes_are_what_they_were)
 {
 	EXPECT_EQ(0x5a, self->view->data[HEAD * PAGE]);

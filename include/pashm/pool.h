@@ -76,7 +76,7 @@ void pashm_pool_destroy(struct pashm_pool *pool);
  * pashm_pool_alloc - make an object, pinned and writable
  * @pool:     a pool
  * @size:     bytes, at least 1; rounded up to pages
- * @priority: 0 (taken first) to PASHM_PRIORITY_MAX
+ * @priority: 0 (taken first) to PASHM_PRIORITY_MAX, or PASHM_PRIORITY_REGION
  * @flags:    PASHM_ALLOC_*
  * @handle:   set on success; knows the contents as they are now
  * @address:  set on success if not NULL

@@ -57,6 +57,9 @@ enum pashm_backend {
  */
 #define PASHM_REGION_STRICT_UNPINNED	(1U << 3)
 
+/* The region has a priority of its own, in pashm_region_params. Since: 0.1 */
+#define PASHM_REGION_PRIORITY	(1U << 4)
+
 #define PASHM_REGION_NAME_MAX	64	/* with its NUL */
 
 /**
@@ -66,6 +69,9 @@ enum pashm_backend {
  *           Copied
  * @flags:   PASHM_REGION_*
  * @backend: enum pashm_backend
+ * @priority: of extents that are made with PASHM_PRIORITY_REGION, pashm_cache's
+ *           among them: 0 (taken first) to PASHM_PRIORITY_MAX. Without
+ *           PASHM_REGION_PRIORITY it must be 0, and PASHM_PRIORITY_DEFAULT is meant
  *
  * Members not named in an initialiser are zero, and zero means the default.
  */
@@ -74,6 +80,7 @@ struct pashm_region_params {
 	const char *name;
 	uint32_t flags;
 	uint32_t backend;
+	uint32_t priority;
 };
 
 /**
@@ -104,7 +111,8 @@ struct pashm_region_info {
  * @region: set on success; the caller closes it with pashm_region_close()
  *
  * Returns 0, or
- *   -EINVAL        length 0, unknown flag or backend, also in PASHM_BACKEND
+ *   -EINVAL        length 0, unknown flag or backend, also in PASHM_BACKEND;
+ *                  priority too high, or without its flag
  *   -EFBIG         length beyond what the backend can hold, or (memfd) beyond
  *                  RLIMIT_FSIZE
  *   -ENAMETOOLONG  name longer than PASHM_REGION_NAME_MAX - 1
@@ -183,7 +191,7 @@ enum pashm_backend pashm_region_backend(const struct pashm_region *region);
  * @region:   an open region
  * @page:     index of its first page
  * @pages:    length in pages, 1 to PASHM_EXTENT_PAGES_MAX
- * @priority: 0 (taken first) to PASHM_PRIORITY_MAX
+ * @priority: 0 (taken first) to PASHM_PRIORITY_MAX, or PASHM_PRIORITY_REGION
  * @handle:   set on success; its generation is that of the extent's birth
  *
  * The extent is pinned once more by the caller afterwards; its bytes are what

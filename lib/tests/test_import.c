@@ -20,12 +20,13 @@ static int import(int fd)
 
 static void sound_header(struct memfd_header *header)
 {
+	const struct pashm_region_params params = { .name = "forged" };
 	struct memfd_layout layout;
 
 	memset(header, 0, sizeof(*header));
 	pashm_memfd_layout(&layout, PAGES,
 			   (uint32_t)__builtin_ctzl(page_size()));
-	pashm_memfd_header_init(header, &layout, 0, "forged");
+	pashm_memfd_header_init(header, &layout, &params);
 }
 
 /* Import a file with that header, of a size that is @off by so much */

@@ -36,6 +36,7 @@ static struct {
 	uint32_t create_flags;
 	uint32_t flags;
 	uint32_t prot;
+	uint32_t priority;
 	uint64_t length;
 	uint64_t freed;
 	void *dropped;
@@ -48,7 +49,8 @@ static void module_reset(void)
 	module.abi_version = PASHM_ABI_VERSION;
 	module.protocol = PASHM_PROTOCOL_VERSION;
 	module.create_flags = PASHM_CREATE_SOLE | PASHM_CREATE_STRICT |
-			      PASHM_CREATE_STRICT_UNPINNED;
+			      PASHM_CREATE_STRICT_UNPINNED |
+			      PASHM_CREATE_PRIORITY;
 	module.prot = READ_WRITE;
 }
 
@@ -105,6 +107,7 @@ static int answer(int fd, unsigned long command, void *argument)
 	case PASHM_IOC_CREATE:
 		module.length = ((struct pashm_create *)argument)->length;
 		module.flags = ((struct pashm_create *)argument)->flags;
+		module.priority = ((struct pashm_create *)argument)->priority;
 		return file_new();
 	case PASHM_IOC_ATTACH:
 		return __real_fcntl(fd, F_DUPFD_CLOEXEC, (void *)3);

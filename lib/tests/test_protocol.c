@@ -12,7 +12,7 @@
 _Static_assert(PASHM_COUNT_LIMIT == 0x8000, "a count's limit");
 _Static_assert(PASHM_EXTENT_PAGES_MAX == 0xffffff, "an extent's pages");
 _Static_assert(PASHM_PRIORITY_MAX == 7, "priorities");
-_Static_assert(sizeof(struct pashm_header) == 48, "the header");
+_Static_assert(sizeof(struct pashm_header) == 56, "the header");
 _Static_assert(offsetof(struct pashm_header, epoch) == 24, "the epoch");
 _Static_assert(offsetof(struct pashm_header, purges) == 40, "the purges");
 
@@ -343,6 +343,21 @@ static void the_age_of_a_note_wraps_with_its_byte(void **test)
 	}
 }
 
+static void a_headers_priority_is_one_whatever_it_says(void **test)
+{
+	uint32_t priority;
+
+	(void)test;
+	for (priority = 0; priority <= PASHM_PRIORITY_MAX; priority++)
+		assert_int_equal(pashm_header_priority(priority), priority);
+	assert_int_equal(pashm_header_priority(priority),
+			 PASHM_PRIORITY_DEFAULT);
+	assert_int_equal(pashm_header_priority(PASHM_PRIORITY_REGION),
+			 PASHM_PRIORITY_DEFAULT);
+	assert_int_equal(pashm_header_priority(UINT32_MAX),
+			 PASHM_PRIORITY_DEFAULT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +373,7 @@ int main(void)
 		cmocka_unit_test(the_notes_are_the_bytes_that_are_stored),
 		cmocka_unit_test(no_epoch_ends_in_zero),
 		cmocka_unit_test(the_age_of_a_note_wraps_with_its_byte),
+		cmocka_unit_test(a_headers_priority_is_one_whatever_it_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,11 @@ static void bad_parameters_are_refused(void **test)
 		.length = 1, .flags = PASHM_REGION_STRICT_UNPINNED }),
 		-EOPNOTSUPP);
 	assert_int_equal(create((struct pashm_region_params){
+		.length = 1, .priority = 1 }), -EINVAL);
+	assert_int_equal(create((struct pashm_region_params){
+		.length = 1, .flags = PASHM_REGION_PRIORITY,
+		.priority = PASHM_PRIORITY_MAX + 1 }), -EINVAL);
+	assert_int_equal(create((struct pashm_region_params){
 		.length = UINT64_MAX }), -EFBIG);
 	assert_int_equal(create((struct pashm_region_params){
 		.length = 1, .name = name }), -ENAMETOOLONG);

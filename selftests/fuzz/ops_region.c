@@ -45,6 +45,8 @@ void op_create(struct stream *s)
 	create.flags = r->flags;
 	create.length = r->pages * PAGE_BYTES;
 	create.prot = r->prot.upper;
+	if (r->flags & PASHM_CREATE_PRIORITY)
+		create.priority = r->own_priority;
 	memcpy(create.name, r->name, sizeof(create.name));
 	fd = call_command(s, self.device, CREATE, &create, &e,
 			  "region %ld, %ld pages, flags %#lx, prot %#lx",
@@ -66,21 +68,23 @@ void op_create_badly(struct stream *s)
 	if (once_in(s, 4))
 		create.prot = (uint32_t)edge(s);
 	if (once_in(s, 8))
-		create.reserved = (uint32_t)edge(s);
+		create.priority = (uint32_t)edge(s);
 	if (once_in(s, 4))
-		create.flags = (uint32_t)small(s, 4);
+		create.flags = (uint32_t)below(s, 32);
 	memset(create.name, 'n', below(s, sizeof(create.name)));
 	if (once_in(s, 6))
 		memset(create.name, 0xff, sizeof(create.name));
-	must_if(&e, create.reserved || create.prot & ~(uint32_t)RWX, EINVAL);
+	must_if(&e, create.priority > (create.flags & PASHM_CREATE_PRIORITY ?
+				       PASHM_PRIORITY_MAX : 0), EINVAL);
+	must_if(&e, create.prot & ~(uint32_t)RWX, EINVAL);
 	must_if(&e, !create.length || create.length % PAGE_BYTES, EINVAL);
 	must_if(&e, create.length > PASHM_SIZE_MAX, EFBIG);
 	must_if(&e, !memchr(create.name, 0, sizeof(create.name)),
 		ENAMETOOLONG);
 	fd = call_command(s, self.device, CREATE, &create, &e,
-			  "length %#lx, prot %#lx, flags %#lx, reserved %ld",
+			  "length %#lx, prot %#lx, flags %#lx, priority %ld",
 			  (long)create.length, create.prot, create.flags,
-			  create.reserved);
+			  create.priority);
 	if (!check(&e, fd))
 		return;
 	if (fcntl((int)fd, F_GETFD) != FD_CLOEXEC)

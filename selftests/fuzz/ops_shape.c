@@ -119,7 +119,9 @@ static void reshaped(struct region *r, int client, size_t start, size_t length,
 	} else {
 		r->count[client][start]++;
 		r->length[start] = (uint32_t)length;
-		r->priority[start] = (uint8_t)args->priority;
+		r->priority[start] = (uint8_t)(
+			args->priority == PASHM_PRIORITY_REGION ?
+			r->own_priority : args->priority);
 		r->birth[start] = r->generation[start];
 	}
 	for (page = start; page < start + length; page++) {
@@ -163,9 +165,12 @@ static void reshape(struct stream *s, struct player *p, size_t start,
 	region_lock(r, start, start);
 	if (p->mine && client_of(p)->life != LIVE)
 		goto unlock;
+	if (once_in(s, 8))
+		args.priority = PASHM_PRIORITY_REGION;
 	if (once_in(s, 30))
 		args.priority = (uint32_t)edge(s);
-	must_if(&e, args.priority > PASHM_PRIORITY_MAX, EINVAL);
+	must_if(&e, args.priority > PASHM_PRIORITY_MAX &&
+		args.priority != PASHM_PRIORITY_REGION, EINVAL);
 	must_if(&e, !p->mine, EPERM);
 	need(&e, &r->prot, &client_of(p)->prot, PROT_WRITE, EACCES);
 	count_expect(&e, r, p->client, start, flags & PASHM_RESHAPE_FREE);

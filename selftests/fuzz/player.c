@@ -40,6 +40,11 @@ void region_params(struct stream *s, struct region *r)
 	if (once_in(s, 3))
 		r->window = r->pages;
 	r->flags = once_in(s, 4) ? PASHM_CREATE_SOLE : 0;
+	r->own_priority = PASHM_PRIORITY_DEFAULT;
+	if (once_in(s, 3)) {
+		r->flags |= PASHM_CREATE_PRIORITY;
+		r->own_priority = (uint32_t)below(s, PASHM_PRIORITY_MAX + 1);
+	}
 	r->hostile = once_in(s, 4);
 	r->prot.upper = protections[below(s, sizeof(protections))];
 	snprintf(r->name, sizeof(r->name), "fuzz %llu",

@@ -69,6 +69,7 @@ struct region {
 	uint32_t pages;
 	uint32_t window;		/* pages */
 	uint64_t inode;
+	uint32_t own_priority;
 	char name[PASHM_NAME_MAX];
 	int warden;			/* descriptor that is kept open */
 	struct mask prot;

@@ -109,7 +109,8 @@ struct pashm_query {
  * @length:   bytes of the region, a multiple of the page size
  * @prot:     protection mask of the region, PROT_READ | PROT_WRITE | PROT_EXEC
  *            bits; 0 means all three
- * @reserved: must be 0
+ * @priority: of extents that are made with PASHM_PRIORITY_REGION, if flags has
+ *            PASHM_CREATE_PRIORITY; else 0
  * @name:     NUL-terminated, shown in /proc/PID/maps; may be empty
  *
  * Returns a new descriptor, close-on-exec: the region and its first client.
@@ -119,7 +120,7 @@ struct pashm_create {
 	__u32 flags;
 	__u64 length;
 	__u32 prot;
-	__u32 reserved;
+	__u32 priority;
 	char name[PASHM_NAME_MAX];
 };
 
@@ -142,6 +143,8 @@ struct pashm_create {
  * mappings of it, by MADV_DONTNEED, which in a shared mapping loses no data.
  */
 #define PASHM_CREATE_STRICT_UNPINNED	(1U << 3)
+/* The region has a priority of its own in place of PASHM_PRIORITY_DEFAULT */
+#define PASHM_CREATE_PRIORITY	(1U << 4)
 
 /**
  * struct pashm_attach - a new client of the region behind this descriptor
@@ -305,7 +308,8 @@ struct pashm_prot {
  * @flags:      PASHM_RESHAPE_*
  * @offset:     of the range's first byte
  * @length:     of the range; all extents that touch it must lie inside it
- * @priority:   of the extent to be made, 0 to PASHM_PRIORITY_MAX
+ * @priority:   of the extent to be made, 0 to PASHM_PRIORITY_MAX, or
+ *              PASHM_PRIORITY_REGION
  * @generation: out: generation (and birth) of the extent made, or of the head
  *              that was freed
  *

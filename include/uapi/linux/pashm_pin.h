@@ -90,6 +90,8 @@
 #define PASHM_EXTENT_PAGES_MAX		0x00ffffffU
 #define PASHM_PRIORITY_MAX		7U
 #define PASHM_PRIORITY_DEFAULT		3U
+/* In place of one, where an extent is made: the region's, see pashm_header */
+#define PASHM_PRIORITY_REGION		0xffU
 
 /*
  * Pin word (little-endian hosts; the two notes are single bytes in memory).
@@ -146,6 +148,8 @@ enum pashm_verdict {
  * @purged:     pages of memory freed by purges so far; only grows
  * @purges:     extents taken so far; only grows. Lets a client see without a
  *              syscall that something was taken
+ * @priority:   of extents that are made with PASHM_PRIORITY_REGION
+ * @reserved:   0
  */
 struct pashm_header {
 	__u32 magic;
@@ -157,6 +161,8 @@ struct pashm_header {
 	__u32 clients;
 	__u64 purged;
 	__u64 purges;
+	__u32 priority;
+	__u32 reserved;
 };
 
 #define PASHM_HEADER_MAGIC	0x6873616dU
@@ -273,6 +279,13 @@ static inline enum pashm_verdict pashm_pin_verdict(__u64 state, __u32 known,
 static inline __u32 pashm_epoch_next(__u32 epoch)
 {
 	return (epoch & 0xff) == 0xff ? epoch + 2 : epoch + 1;
+}
+
+/* @priority was read, once, from a header that may be a hostile peer's */
+static inline __u32 pashm_header_priority(__u32 priority)
+{
+	return priority > PASHM_PRIORITY_MAX ? PASHM_PRIORITY_DEFAULT :
+					       priority;
 }
 
 /* Epochs since the note was taken, modulo 256 */

@@ -35,11 +35,12 @@ static void header_forge(struct forged *forged, struct fuzz_input *input)
 	static const uint64_t sizes[] = { 1, 64, 512, 513, 1ULL << 20,
 					  1ULL << 30 };
 	uint8_t *bytes = (uint8_t *)&forged->header;
+	const struct pashm_region_params params = { .name = "forged" };
 	struct memfd_layout layout;
 	size_t i;
 
 	pashm_memfd_layout(&layout, sizes[fuzz_u8(input) % 6], 12);
-	pashm_memfd_header_init(&forged->header, &layout, 0, "forged");
+	pashm_memfd_header_init(&forged->header, &layout, &params);
 	forged->size = layout.size;
 	for (i = 0; i < sizeof(forged->header); i++)
 		bytes[i] ^= fuzz_u8(input);

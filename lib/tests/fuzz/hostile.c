@@ -55,12 +55,13 @@ static bool may_punch(uint64_t offset, uint64_t length)
 
 int hostile_open(uint64_t pages, struct fuzz_input *input)
 {
+	const struct pashm_region_params params = { .name = "hostile" };
 	struct memfd_header header = { 0 };
 
 	pashm_memfd_layout(&hostile.layout, pages,
 			   (uint32_t)__builtin_ctzl(
 				(unsigned long)sysconf(_SC_PAGESIZE)));
-	pashm_memfd_header_init(&header, &hostile.layout, 0, "hostile");
+	pashm_memfd_header_init(&header, &hostile.layout, &params);
 	hostile.input = input;
 	hostile.skip = 0;
 	fuzz_may_punch = may_punch;
