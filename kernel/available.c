@@ -39,7 +39,10 @@
 
 #define PASHM_AVAILABLE_EVERY	HZ
 #define PASHM_AVAILABLE_SOON	(HZ / 10)
-/* Heads looked at in each part of a region; and what looks cost in all, in heads */
+/*
+ * Heads looked at in each part of a region, or PASHM_WALK_ABSENT times as many where
+ * nothing is there; and what looks cost in all, in heads.
+ */
 #define PASHM_AVAILABLE_PARTS	16
 #define PASHM_AVAILABLE_HEADS	256UL
 #define PASHM_AVAILABLE_ALL	16384UL
@@ -97,7 +100,7 @@ static void pashm_look_part(struct pashm_region *region, unsigned long start,
 	while (pashm_walk_next(&walk))
 		if (walk.length)
 			pashm_look_extent(&walk, &look);
-	look.cost += PASHM_AVAILABLE_HEADS - walk.budget;
+	look.cost += PASHM_AVAILABLE_HEADS - walk.budget + walk.absent / 4;
 	if (walk.at < end && walk.at > start) {
 		look.free = mult_frac(look.free, end - start, walk.at - start);
 		look.pinned = mult_frac(look.pinned, end - start,

@@ -41,8 +41,11 @@ struct shrinker;
  * @forget_at:   index where that goes on; 0: it is over
  * @sampled:     jiffies when extents were last looked at for a first choice
  * @pass:        what it has given so far, relative to its size: see turn.c
- * @visit:       the stamp of the last call that has found nothing here; one that began
- *               in the same nanosecond may pass it over, too
+ * @time:        what @pass was when its last turn began: that of the whole list, while
+ *               this is its head; under its node lock
+ * @vain:        the stamp of the last call that has found nothing here. One that began
+ *               in the same nanosecond may pass it over, too; and of two at work, each
+ *               forgets what the other has found
  * @fresh:       of what was reclaimable in the last lap, in 1/256: in use just now
  * @lap_pinned:  pages of extents seen pinned in this lap
  * @lap_free:    pages of extents seen reclaimable in this lap
@@ -67,7 +70,8 @@ struct pashm_listing {
 	unsigned long forget_at;
 	unsigned long sampled;
 	atomic_long_t pass;
-	u64 visit;
+	long time;
+	u64 vain;
 	unsigned int fresh;
 	atomic_long_t lap_pinned;
 	atomic_long_t lap_free;
@@ -79,10 +83,12 @@ struct pashm_listing {
  * struct pashm_turn - of a listing, in which a call takes memory from it
  * @listing: holds a reference on its region
  * @pages:   that it is to give
+ * @seen:    listings that were looked at
  */
 struct pashm_turn {
 	struct pashm_listing *listing;
 	unsigned long pages;
+	unsigned long seen;
 };
 
 /* All that can be found; turn.c walks it */

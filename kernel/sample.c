@@ -35,7 +35,10 @@ static void pashm_sample_one(struct pashm_listing *listing,
 				 walk->length);
 }
 
-/* Looks at up to @heads extents of a part that may be there; returns what it cost */
+/*
+ * Looks at up to @heads extents of a part that are there; returns what it cost. A part
+ * that begins with so many pages of the table without any is not looked into.
+ */
 static unsigned long pashm_sample_part(struct pashm_listing *listing,
 				       unsigned long start, unsigned long end,
 				       unsigned long heads,

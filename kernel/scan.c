@@ -52,8 +52,8 @@ bool pashm_scan_wants(const struct pashm_scan *scan)
 
 /*
  * Take the extent under the listing's hand and move the hand past it. If there is none,
- * the walk has come to the region's end, and the hand has come round, or else the
- * budget ran out.
+ * the walk has come to the region's end, and the hand has come round, or else, also if
+ * that was at others' hands, the budget ran out.
  */
 static void pashm_hand_take(struct pashm_listing *listing,
 			    struct pashm_walk *walk)

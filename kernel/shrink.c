@@ -30,8 +30,11 @@ static struct shrinker *pashm_shrinker;
 
 /* At most so many pages are freed in one call for a node that is short */
 #define PASHM_SCAN_LACK		2048UL
-/* Listings that are seen in vain, for each that there is, before a call gives up */
-#define PASHM_SCAN_ROUNDS	4UL
+/*
+ * Listings that are visited or seen in vain, for each that there is, before a call gives
+ * up: more than one, as others undo its marks. The budget bounds them, too.
+ */
+#define PASHM_SCAN_ROUNDS	8UL
 /* A call that had to wait counts as so many */
 #define PASHM_SCAN_WAITED	2048UL
 /* Pages that are freed before the OOM killer comes, and what the nodes lack */
@@ -109,15 +112,10 @@ static bool pashm_scan_turn(struct pashm_turn *turn, struct shrink_control *sc,
 		pashm_scan_listing(turn->listing, scan);
 	taken = scan->taken - taken;
 	pashm_turn_end(turn, scan, taken, !scan->budget);
-	cond_resched();
 	return scan->freed > freed || (taken && scan->lack);
 }
 
-/*
- * Take from one listing after the other, until all have been visited in vain. The list
- * turns under our hands when others are at work: so not on the first look at some that
- * this call has visited.
- */
+/* Take from one listing after the other, until all have been visited in vain */
 static void pashm_scan_listings(struct shrink_control *sc,
 				struct pashm_scan *scan)
 {
@@ -129,11 +127,13 @@ static void pashm_scan_listings(struct shrink_control *sc,
 		struct pashm_turn turn;
 
 		if (!pashm_turn_begin(sc, scan, &turn))
-			vain += max(1UL, turn.pages);
+			vain += max(1UL, turn.seen);
 		else if (pashm_scan_turn(&turn, sc, scan))
 			vain = 0;
 		else
 			vain++;
+		pashm_scan_spend(scan, 1);
+		cond_resched();
 	}
 	pashm_listings_leave(listings);
 }

@@ -19,7 +19,9 @@
 #define PASHM_TURN_SHARE	32
 #define PASHM_TURN_ONE		(1L << 16)
 /* How many turns one may be ahead of the others, as its extents are large, or behind */
-#define PASHM_TURN_MOST		8L
+#define PASHM_TURN_MOST		((long)PASHM_TURN_SHARE)
+/* One that has used a call's budget up in vain has had so many */
+#define PASHM_TURN_VAIN		8L
 /* At least this part of what is in memory is worth a look */
 #define PASHM_ESTIMATE_FLOOR	16
 
@@ -79,10 +81,20 @@ unsigned long pashm_listings_count(struct shrink_control *sc)
 struct pashm_pick {
 	const struct pashm_scan *scan;
 	struct pashm_listing *lowest;	/* with a reference on its region */
-	long pass;			/* of that one */
+	long pass;			/* of that one, without the turn begun */
 	long highest;			/* of all that were looked at */
+	long time;			/* lowest of the look before, as far as known */
 	unsigned long seen;
 };
+
+/* Another one has a lower pass: give the turn back, and go to the end of the list */
+static void pashm_pick_drop(struct pashm_listing *listing, struct list_head *end)
+{
+	atomic_long_sub(PASHM_TURN_ONE, &listing->pass);
+	list_move_tail(&listing->lru, end);
+	/* Never the last: a listed region has the one of its backing file */
+	pashm_region_put(listing->region);
+}
 
 /* Under the node lock a listed region has not lost its last reference yet */
 static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
@@ -92,23 +104,26 @@ static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 	struct pashm_pick *pick = arg;
 	long pass = atomic_long_read(&listing->pass);
 
+	if (!pick->seen++)
+		pick->time = listing->time ?: max(pass, 1L);
 	/* One that is new begins where the others are */
 	if (!pass) {
-		pass = max(pick->highest, 1L);
+		pass = pick->time;
 		atomic_long_set(&listing->pass, pass);
 	}
-	pick->seen++;
 	pick->highest = max(pick->highest, pass);
-	if (READ_ONCE(listing->visit) == pick->scan->stamp ||
+	if (READ_ONCE(listing->vain) == pick->scan->stamp ||
 	    (pick->lowest && pass >= pick->pass) ||
 	    !pashm_region_tryget(listing->region))
 		return LRU_ROTATE;
-	/* Any context may do that: the last one to go leaves the rest to a worker */
 	if (pick->lowest)
-		pashm_region_put(pick->lowest->region);
+		pashm_pick_drop(pick->lowest, &one->list);
+	/* At once, so that others who look see it */
+	atomic_long_add(PASHM_TURN_ONE, &listing->pass);
 	pick->lowest = listing;
 	pick->pass = pass;
-	return LRU_ROTATE;
+	listing->time = pass;
+	return LRU_SKIP;
 }
 
 /*
@@ -121,20 +136,21 @@ static unsigned long pashm_listing_turn(struct pashm_listing *listing)
 	unsigned int fresh = READ_ONCE(listing->fresh);
 
 	pages -= pages * fresh / PASHM_SHARE_ONE * 3 / 4;
-	return pages / PASHM_TURN_SHARE + 1;
+	return max(1UL, DIV_ROUND_UP(pages, PASHM_TURN_SHARE));
 }
 
 /*
  * The next listing in turn: of the first on the list that this call has not visited in
- * vain, the one with the lowest pass. All that were looked at go to the end of the list;
- * so two reclaimers look at different ones, if there are many. Returns false, and how
- * many were looked at in @turn->pages, if there is none among them.
+ * vain, the one with the lowest pass. It stays at the head, and all others that were
+ * looked at go to the end: so the next look compares it with others again, and in the
+ * end all are. Returns false if there is none among them.
  *
  * Stride scheduling (Waldspurger and Weihl, 1995): a pass advances by what was given,
  * relative to the size, so each gives in proportion to that however many others there
  * are. It advances by a whole turn at once, which keeps other reclaimers away, and what
  * was not given is taken back by pashm_turn_end(). Debts are limited, as are credits: a
- * listing may come from another list, of a memcg that is gone.
+ * listing may come from another list, of a memcg that is gone, and then gives at most
+ * all it has first, or comes when others have given all.
  *
  * The caller has entered the listings.
  */
@@ -144,38 +160,39 @@ bool pashm_turn_begin(struct shrink_control *sc, const struct pashm_scan *scan,
 	struct pashm_pick pick = { .scan = scan };
 	unsigned long walk = clamp(pashm_listings_number(sc), 1UL,
 				   PASHM_PICK_WALK);
-	struct pashm_listing *listing;
+	long behind;
 
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
 			  pashm_listing_pick_one, &pick, &walk);
-	listing = pick.lowest;
-	turn->listing = listing;
-	turn->pages = pick.seen;
-	if (!listing)
+	turn->listing = pick.lowest;
+	turn->seen = pick.seen;
+	if (!pick.lowest)
 		return false;
-	turn->pages = pashm_listing_turn(listing);
-	if (pick.highest - pick.pass > PASHM_TURN_MOST * PASHM_TURN_ONE)
-		atomic_long_set(&listing->pass, pick.highest -
-				PASHM_TURN_MOST * PASHM_TURN_ONE);
-	atomic_long_add(PASHM_TURN_ONE, &listing->pass);
+	turn->pages = pashm_listing_turn(pick.lowest);
+	behind = pick.highest - PASHM_TURN_MOST * PASHM_TURN_ONE - pick.pass;
+	if (behind > 0)
+		atomic_long_add(behind, &pick.lowest->pass);
 	return true;
 }
 
 /*
- * It has given @taken pages. If that was nothing, this call does not come back; if
- * @over, its turn is over all the same, as it was much work.
+ * It has given @taken pages. If that was nothing, this call does not come back. @over: it
+ * has used the budget up. That was its turn, whatever it has given, and if it was
+ * nothing, several: for who gives large extents may be as far ahead.
  */
 void pashm_turn_end(struct pashm_turn *turn, const struct pashm_scan *scan,
 		    unsigned long taken, bool over)
 {
 	struct pashm_listing *listing = turn->listing;
-	long rest = (long)turn->pages -
-		    (long)min(taken, PASHM_TURN_MOST * turn->pages);
+	long given = min(taken, PASHM_TURN_MOST * turn->pages);
 
 	if (!taken)
-		WRITE_ONCE(listing->visit, scan->stamp);
-	else if (!over || rest < 0)
-		atomic_long_sub(rest * PASHM_TURN_ONE / (long)turn->pages,
+		WRITE_ONCE(listing->vain, scan->stamp);
+	if (!taken && over)
+		atomic_long_add((PASHM_TURN_VAIN - 1) * PASHM_TURN_ONE,
 				&listing->pass);
+	else if (taken && (!over || given > (long)turn->pages))
+		atomic_long_add((given - (long)turn->pages) * PASHM_TURN_ONE /
+				(long)turn->pages, &listing->pass);
 	pashm_region_put(listing->region);
 }

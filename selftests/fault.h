@@ -127,6 +127,7 @@ static inline long fault_begin(struct fault_rig *rig)
 static inline void fault_end(struct fault_rig *rig)
 {
 	fault_setting("failslab", "probability", "0");
+	fault_choose(true, true);
 	file_write(FAULT_PRINTK, rig->printk);
 	close(rig->nth);
 	close(rig->task);

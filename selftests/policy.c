@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <kselftest_harness.h>
@@ -231,20 +232,22 @@ TEST_F_TIMEOUT(policy, regions_give_in_proportion_to_their_size, 600)
 	close_region(&small);
 }
 
-#define SMALL	20U
-#define LARGE	4U
-#define PINNED	3U
-#define CROWD	(SMALL + LARGE + PINNED)
+/*
+ * More listings than are looked at in one go. A letter for each region: units that it
+ * has, of extents that are unpinned; or p: one unit, and all is pinned.
+ */
+#define MIXED	"18p111181p11181111p8111111"
+#define SORTED	"11111111pppppppp44444444"
+#define CROWD	32U
 
-/* Of index @i, in units */
-static size_t crowd_size(size_t i)
+static bool crowd_pinned(char kind)
 {
-	return i % 6 == 1 && i / 6 < LARGE ? 8 : 1;
+	return kind == 'p';
 }
 
-static bool crowd_pinned(size_t i)
+static size_t crowd_size(char kind)
 {
-	return i % 8 == 2 && i / 8 < PINNED;
+	return crowd_pinned(kind) ? 1 : (size_t)(kind - '0');
 }
 
 /* One that fills @count units with data, and reclaims for that; then it keeps them */
@@ -256,6 +259,7 @@ static pid_t start_eater(size_t count)
 
 	if (pid)
 		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	data = mmap(NULL, units(count), RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (data == MAP_FAILED)
 		_exit(1);
@@ -285,63 +289,84 @@ static void eat(struct __test_metadata *_metadata, size_t eaters, size_t count)
 	}
 }
 
-static void fill_crowd(struct __test_metadata *_metadata,
-		       struct _test_data_policy *crowd)
+static void fill_one(struct __test_metadata *_metadata,
+		     struct _test_data_policy *one, char kind)
 {
-	size_t i, extent;
+	size_t extent;
 
-	for (i = 0; i < CROWD; i++) {
-		open_region(_metadata, &crowd[i]);
-		for (extent = 0; extent < extents_in(crowd_size(i)); extent++) {
-			uint32_t generation = 1, verdict;
+	open_region(_metadata, one);
+	for (extent = 0; extent < extents_in(crowd_size(kind)); extent++) {
+		uint32_t generation = 1, verdict;
 
-			make(_metadata, &crowd[i], extent,
-			     PASHM_PRIORITY_DEFAULT);
-			if (crowd_pinned(i))
-				ASSERT_EQ(0, region_pin(crowd[i].fd,
-							extent * EXTENT,
-							&generation, &verdict));
-		}
+		make(_metadata, one, extent, PASHM_PRIORITY_DEFAULT);
+		if (crowd_pinned(kind))
+			ASSERT_EQ(0, region_pin(one->fd, extent * EXTENT,
+						&generation, &verdict));
 	}
 }
 
-/*
- * More listings than are looked at in one go, some with nothing to give, and several
- * reclaimers at once, each of which wants a little at a time.
- */
-TEST_F_TIMEOUT(policy, a_crowd_of_regions_gives_in_proportion, 600)
-{
-	int of_small = 0, of_large = 0;
-	size_t i, spared = 0, emptied = 0;
-	struct _test_data_policy crowd[CROWD];
+struct crowd_loss {
+	int small, large;		/* mean, in per cent */
+	size_t smalls, larges;
+	size_t spared, emptied;		/* small ones that lost nothing, or all */
+};
 
-	ASSERT_EQ(0, group_set(INNER, "memory.max", units(70)));
-	fill_crowd(_metadata, crowd);
-	eat(_metadata, 4, 7);
-	for (i = 0; i < CROWD; i++) {
-		int share = share_lost(crowd[i].fd, crowd_size(i));
+static void count_loss(struct crowd_loss *loss, int share, char kind)
+{
+	if (kind == '1') {
+		loss->smalls++;
+		loss->small += share;
+		loss->spared += share == 0;
+		loss->emptied += share == 100;
+	} else {
+		loss->larges++;
+		loss->large += share;
+	}
+}
+
+/* Several reclaimers at once take @eaten units away, of which each wants a little */
+static void press_crowd(struct __test_metadata *_metadata, const char *kinds,
+			size_t eaten)
+{
+	struct _test_data_policy crowd[CROWD];
+	struct crowd_loss loss = {};
+	size_t i;
+
+	for (i = 0; kinds[i]; i++)
+		fill_one(_metadata, &crowd[i], kinds[i]);
+	eat(_metadata, 4, eaten / 4);
+	for (i = 0; kinds[i]; i++) {
+		int share = share_lost(crowd[i].fd, crowd_size(kinds[i]));
 
 		close_region(&crowd[i]);
-		if (crowd_pinned(i)) {
+		if (!crowd_pinned(kinds[i]))
+			count_loss(&loss, share, kinds[i]);
+		else
 			EXPECT_EQ(0, share);
-			continue;
-		}
-		if (crowd_size(i) > 1) {
-			of_large += share;
-			continue;
-		}
-		of_small += share;
-		spared += share == 0;
-		emptied += share == 100;
 	}
-	of_large /= (int)LARGE;
-	of_small /= (int)SMALL;
+	loss.small /= (int)loss.smalls;
+	loss.large /= (int)loss.larges;
 	TH_LOG("the large ones have lost %d %%, the small ones %d %%; of those %zu nothing, %zu all",
-	       of_large, of_small, spared, emptied);
-	EXPECT_LE(5, of_large);
-	EXPECT_GE(15, abs(of_large - of_small));
-	EXPECT_GE(SMALL / 4, spared);
-	EXPECT_GE(SMALL / 4, emptied);
+	       loss.large, loss.small, loss.spared, loss.emptied);
+	EXPECT_LE(5, loss.large);
+	/* A small one can only give a whole extent more than its share */
+	EXPECT_GE(15 + 100 / (int)extents_in(1),
+		  abs(loss.large - loss.small));
+	EXPECT_GE(loss.smalls / 4, loss.spared);
+	EXPECT_GE(loss.smalls / 4, loss.emptied);
+}
+
+TEST_F_TIMEOUT(policy, a_crowd_of_regions_gives_in_proportion, 600)
+{
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(70)));
+	press_crowd(_metadata, MIXED, 28);
+}
+
+/* One look sees small ones alone, another only such as have nothing to give */
+TEST_F_TIMEOUT(policy, regions_give_in_proportion_in_whatever_order_they_are, 600)
+{
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(64)));
+	press_crowd(_metadata, SORTED, 28);
 }
 
 TEST_F_TIMEOUT(policy, a_region_in_use_gives_less_than_one_that_is_not, 600)
