@@ -50,7 +50,7 @@ static struct folio *pashm_folio_get(struct xa_state *xas, void *entry)
 
 static bool pashm_folio_is_on(struct folio *folio, int nid)
 {
-	return nid == NUMA_NO_NODE || folio_nid(folio) == nid;
+	return nid == NUMA_NO_NODE || pashm_page_nid(&folio->page) == nid;
 }
 
 /* Under RCU, with a reference on the folio */

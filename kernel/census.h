@@ -2,6 +2,7 @@
 #ifndef PASHM_CENSUS_H
 #define PASHM_CENSUS_H
 
+#include <linux/mm.h>
 #include <linux/types.h>
 
 struct mem_cgroup;
@@ -33,6 +34,12 @@ enum pashm_sample {
 	PASHM_SAMPLE_OTHERS,
 	PASHM_SAMPLE_UNKNOWN,	/* behind much in swap, or on another node */
 };
+
+static inline int pashm_page_nid(const struct page *page)
+{
+	/* The node stands beside flags that others change, and stays */
+	return data_race(page_to_nid(page));
+}
 
 void pashm_census_take(struct pashm_region *region, unsigned long start,
 		       unsigned long length, struct pashm_census *census);

@@ -15,6 +15,7 @@
 #include <linux/mman.h>
 #include <linux/mutex.h>
 
+#include "census.h"
 #include "client.h"
 #include "compat.h"
 #include "listing.h"
@@ -61,7 +62,7 @@ static vm_fault_t pashm_fault_elsewhere(struct vm_fault *vmf,
 					struct pashm_region *region,
 					vm_fault_t ret)
 {
-	int nid = page_to_nid(vmf->page);
+	int nid = pashm_page_nid(vmf->page);
 	struct pashm_listing *listing;
 
 	pashm_fault_drop(vmf, ret);
@@ -112,9 +113,9 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY) ||
 	    pashm_region_resident(region) <= before)
 		return ret;
-	if (page_to_nid(vmf->page) != nid)
+	if (pashm_page_nid(vmf->page) != nid)
 		listing = pashm_listing_lookup(region, vmf->vma->vm_mm,
-					       page_to_nid(vmf->page));
+					       pashm_page_nid(vmf->page));
 	if (!listing)
 		return pashm_fault_elsewhere(vmf, region, ret);
 	atomic_long_inc(&listing->charged);
