@@ -100,7 +100,9 @@ static void pashm_look_part(struct pashm_region *region, unsigned long start,
 	while (pashm_walk_next(&walk))
 		if (walk.length)
 			pashm_look_extent(&walk, &look);
-	look.cost += PASHM_AVAILABLE_HEADS - walk.budget + walk.absent / 4;
+	/* What the walk takes for those that are absent is too little by half here */
+	look.cost += PASHM_AVAILABLE_HEADS - walk.budget +
+		     walk.absent / PASHM_WALK_ABSENT;
 	if (walk.at < end && walk.at > start) {
 		look.free = mult_frac(look.free, end - start, walk.at - start);
 		look.pinned = mult_frac(look.pinned, end - start,

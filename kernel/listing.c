@@ -23,6 +23,7 @@
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
+#include "census.h"
 #include "compat.h"
 #include "listing.h"
 #include "region.h"
@@ -79,7 +80,7 @@ void pashm_listing_destroy(struct pashm_listing *listing)
 
 static int pashm_listing_node(const struct pashm_listing *listing)
 {
-	return page_to_nid(virt_to_page(listing));
+	return pashm_page_nid(virt_to_page(listing));
 }
 
 /*

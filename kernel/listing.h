@@ -41,8 +41,8 @@ struct shrinker;
  * @forget_at:   index where that goes on; 0: it is over
  * @sampled:     jiffies when extents were last looked at for a first choice
  * @pass:        what it has given so far, relative to its size: see turn.c
- * @time:        what @pass was when its last turn began: that of the whole list, while
- *               this is its head; under its node lock
+ * @time:        what @pass was when it was last the lowest: that of the whole list, while
+ *               this is its head
  * @vain:        the stamp of the last call that has found nothing here. One that began
  *               in the same nanosecond may pass it over, too; and of two at work, each
  *               forgets what the other has found

@@ -106,12 +106,13 @@ static bool pashm_scan_turn(struct pashm_turn *turn, struct shrink_control *sc,
 			    struct pashm_scan *scan)
 {
 	unsigned long taken = scan->taken, freed = scan->freed;
+	bool full = scan->budget > scan->granted / 2;
 
 	scan->until = taken + turn->pages;
 	if (pashm_listing_inherit(turn->listing, sc->memcg))
 		pashm_scan_listing(turn->listing, scan);
 	taken = scan->taken - taken;
-	pashm_turn_end(turn, scan, taken, !scan->budget);
+	pashm_turn_end(turn, scan, taken, full && !scan->budget);
 	return scan->freed > freed || (taken && scan->lack);
 }
 

@@ -83,8 +83,8 @@ struct pashm_pick {
 	struct pashm_listing *lowest;	/* with a reference on its region */
 	long pass;			/* of that one, without the turn begun */
 	long highest;			/* of all that were looked at */
-	long time;			/* lowest of the look before, as far as known */
-	unsigned long seen;
+	long time;			/* of the list; 0: none has had a turn yet */
+	unsigned long seen, most;
 };
 
 /* Another one has a lower pass: give the turn back, and go to the end of the list */
@@ -104,11 +104,14 @@ static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 	struct pashm_pick *pick = arg;
 	long pass = atomic_long_read(&listing->pass);
 
-	if (!pick->seen++)
-		pick->time = listing->time ?: max(pass, 1L);
-	/* One that is new begins where the others are */
+	pick->seen++;
+	if (pass && !pick->time)
+		pick->time = READ_ONCE(listing->time) ?: pass;
 	if (!pass) {
-		pass = pick->time;
+		/* One that is new begins where the others are: those come first */
+		if (!pick->time && pick->seen < pick->most)
+			return LRU_ROTATE;
+		pass = pick->time ?: 1;
 		atomic_long_set(&listing->pass, pass);
 	}
 	pick->highest = max(pick->highest, pass);
@@ -122,7 +125,7 @@ static enum lru_status pashm_listing_pick_one(PASHM_LRU_WALK_PARAMS)
 	atomic_long_add(PASHM_TURN_ONE, &listing->pass);
 	pick->lowest = listing;
 	pick->pass = pass;
-	listing->time = pass;
+	WRITE_ONCE(listing->time, pass);
 	return LRU_SKIP;
 }
 
@@ -157,9 +160,9 @@ static unsigned long pashm_listing_turn(struct pashm_listing *listing)
 bool pashm_turn_begin(struct shrink_control *sc, const struct pashm_scan *scan,
 		      struct pashm_turn *turn)
 {
-	struct pashm_pick pick = { .scan = scan };
 	unsigned long walk = clamp(pashm_listings_number(sc), 1UL,
 				   PASHM_PICK_WALK);
+	struct pashm_pick pick = { .scan = scan, .most = walk };
 	long behind;
 
 	list_lru_walk_one(&pashm_lru, sc->nid, sc->memcg,
@@ -170,14 +173,16 @@ bool pashm_turn_begin(struct shrink_control *sc, const struct pashm_scan *scan,
 		return false;
 	turn->pages = pashm_listing_turn(pick.lowest);
 	behind = pick.highest - PASHM_TURN_MOST * PASHM_TURN_ONE - pick.pass;
-	if (behind > 0)
+	if (behind > 0) {
 		atomic_long_add(behind, &pick.lowest->pass);
+		WRITE_ONCE(pick.lowest->time, pick.pass + behind);
+	}
 	return true;
 }
 
 /*
  * It has given @taken pages. If that was nothing, this call does not come back. @over: it
- * has used the budget up. That was its turn, whatever it has given, and if it was
+ * has used the budget up, or half of it at least. That was its turn, whatever it has given, and if it was
  * nothing, several: for who gives large extents may be as far ahead.
  */
 void pashm_turn_end(struct pashm_turn *turn, const struct pashm_scan *scan,

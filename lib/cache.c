@@ -135,6 +135,7 @@ PASHM_API int pashm_cache_create(const struct pashm_cache_params *params,
 		.name = params->name,
 		.flags = params->flags | PASHM_REGION_SOLE,
 		.backend = params->backend,
+		.priority = params->priority,
 	};
 	c = aligned_alloc(64, sizeof(*c));
 	if (!c)

@@ -237,6 +237,9 @@ static uint32_t priority_choose(const struct pashm_view *view,
 {
 	if (priority != PASHM_PRIORITY_REGION)
 		return priority;
+	/* A module or a peer that knows of no such thing has not set it */
+	if (!(view->header->flags & PASHM_REGION_PRIORITY))
+		return PASHM_PRIORITY_DEFAULT;
 	return pashm_header_priority(__atomic_load_n(&view->header->priority,
 						     __ATOMIC_RELAXED));
 }

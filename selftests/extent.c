@@ -4,6 +4,8 @@
  * that without a call, others by the kernel or under the fallback's lock: the
  * same results.
  */
+#include <pashm/cache.h>
+
 #include <kselftest_harness.h>
 
 #include "backend.h"
@@ -122,6 +124,39 @@ TEST_F(extent, its_priority_may_be_that_of_the_region)
 	if (client != region)
 		pashm_region_close(client);
 	pashm_region_close(region);
+}
+
+/* That of the only extent in a new cache */
+static uint32_t priority_in_cache(const struct pashm_cache_params *params)
+{
+	const struct pashm_view *view;
+	struct pashm_cache *cache;
+	uint32_t priority = UINT32_MAX;
+	size_t page;
+
+	if (pashm_cache_create(params, &cache))
+		return priority;
+	view = pashm_view(pashm_cache_region(cache));
+	if (!pashm_cache_put(cache, "key", 3, "value", 5))
+		for (page = 0; page < view->pages; page++)
+			if (pashm_state_length(view->states[page]) == 1)
+				priority = pashm_state_priority(
+						view->states[page]);
+	pashm_cache_destroy(cache);
+	return priority;
+}
+
+TEST_F(extent, a_caches_priority_is_that_of_its_region)
+{
+	struct pashm_cache_params params = {
+		.length = PAGE, .backend = variant->backend,
+		.flags = variant->flags | PASHM_REGION_NO_THREAD,
+	};
+
+	EXPECT_EQ(PASHM_PRIORITY_DEFAULT, priority_in_cache(&params));
+	params.flags |= PASHM_REGION_PRIORITY;
+	params.priority = 6;
+	EXPECT_EQ(6, priority_in_cache(&params));
 }
 
 TEST_F(extent, its_bytes_are_what_they_were)

@@ -142,7 +142,8 @@ TEST_F_TIMEOUT(fault_module, a_failed_load_leaves_nothing_behind, 7200)
 	ASSERT_EQ(0, fault_choose(false, true));
 	fail_loads(_metadata, self, false, &pages);
 	fault_print("load, pages", &pages);
-	EXPECT_NE(0, pages.inside);
+	/* How many are inside depends on how full the slabs are */
+	EXPECT_NE(0, pages.injected);
 }
 
 /* There is nothing that an unload could fail of but the copy of the name */

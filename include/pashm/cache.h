@@ -34,6 +34,7 @@ struct pashm_cache_entry;
  * @name:     of the region, shown in /proc/PID/maps; NULL for none. Copied
  * @backend:  enum pashm_backend
  * @flags:    PASHM_REGION_*, or 0; PASHM_REGION_SOLE is implied
+ * @priority: of all values, with PASHM_REGION_PRIORITY: see pashm_region_params
  *
  * Members not named in an initialiser are zero, and zero means the default.
  */
@@ -42,6 +43,7 @@ struct pashm_cache_params {
 	const char *name;
 	uint32_t backend;
 	uint32_t flags;
+	uint32_t priority;
 };
 
 /**

@@ -80,6 +80,31 @@ static void the_callers_pins_on_the_first_page_do_not_matter(void **test)
 	assert_int_equal(pashm_state_priority(region->view.states[0]), 1);
 }
 
+static int priority_got(struct pashm_region *region)
+{
+	struct pashm_handle handle;
+
+	assert_int_equal(pashm_extent_create(region, 0, 1,
+					     PASHM_PRIORITY_REGION, &handle), 0);
+	return (int)pashm_state_priority(region->view.states[0]);
+}
+
+/* The header can be written by whoever has the region */
+static void a_regions_priority_is_one_whatever_its_header_says(void **test)
+{
+	struct pashm_region *region = *test;
+	struct pashm_header *header =
+		(struct pashm_header *)(uintptr_t)region->view.header;
+
+	assert_int_equal(priority_got(region), PASHM_PRIORITY_DEFAULT);
+	header->priority = 6;
+	assert_int_equal(priority_got(region), PASHM_PRIORITY_DEFAULT);
+	header->flags |= PASHM_REGION_PRIORITY;
+	assert_int_equal(priority_got(region), 6);
+	header->priority = UINT32_MAX;
+	assert_int_equal(priority_got(region), PASHM_PRIORITY_DEFAULT);
+}
+
 static void extents_merge_and_split_with_their_contents(void **test)
 {
 	struct pashm_region *region = *test;
@@ -345,6 +370,7 @@ int main(void)
 		BOTH(borders_are_respected_on_both_sides),
 		BOTH(a_pinned_extent_inside_the_range_is_busy),
 		BOTH(the_callers_pins_on_the_first_page_do_not_matter),
+		BOTH(a_regions_priority_is_one_whatever_its_header_says),
 		BOTH(extents_merge_and_split_with_their_contents),
 		BOTH(unmanaged_pages_are_never_taken),
 		BOTH(discarding_gives_the_pages_back),

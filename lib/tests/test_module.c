@@ -329,6 +329,23 @@ static void strict_regions_need_a_module_that_knows_them(void **test)
 	}
 }
 
+static void a_priority_needs_a_module_that_knows_it(void **test)
+{
+	struct pashm_region_params params = {
+		.length = page_size(), .flags = PASHM_REGION_PRIORITY,
+		.priority = 6,
+	};
+	struct pashm_region *region;
+
+	(void)test;
+	assert_int_equal(pashm_region_create(&params, &region), 0);
+	assert_int_equal(module.flags, PASHM_CREATE_PRIORITY);
+	assert_int_equal(module.priority, 6);
+	pashm_region_close(region);
+	module.create_flags &= ~PASHM_CREATE_PRIORITY;
+	assert_int_equal(pashm_region_create(&params, &region), -EOPNOTSUPP);
+}
+
 /* Also after an import, which knows the flags from the module alone */
 static void the_last_unpin_drops_the_mapping(struct pashm_region *region,
 					     struct pashm_handle handle,
@@ -571,6 +588,7 @@ int main(void)
 		MODULE(what_does_not_know_the_commands_is_no_region),
 		MODULE(a_region_that_is_refused_is_not_opened),
 		MODULE(strict_regions_need_a_module_that_knows_them),
+		MODULE(a_priority_needs_a_module_that_knows_it),
 		MODULE(only_the_debug_level_drops_mappings),
 		MODULE(a_forged_length_drops_nothing),
 		MODULE(data_that_cannot_be_mapped_may_be_tried_again),

@@ -108,6 +108,8 @@ int region_make(struct region *r)
 	};
 	long fd;
 
+	if (r->flags & PASHM_CREATE_PRIORITY)
+		create.priority = r->own_priority;
 	memcpy(create.name, r->name, sizeof(create.name));
 	fd = command(self.device, PASHM_IOC_CREATE, &create);
 	if (fd < 0)

@@ -90,7 +90,10 @@
 #define PASHM_EXTENT_PAGES_MAX		0x00ffffffU
 #define PASHM_PRIORITY_MAX		7U
 #define PASHM_PRIORITY_DEFAULT		3U
-/* In place of one, where an extent is made: the region's, see pashm_header */
+/*
+ * The region's, in place of one, where RESHAPE or the library makes an extent. It is no
+ * value for a state word: who writes that takes pashm_header_priority()
+ */
 #define PASHM_PRIORITY_REGION		0xffU
 
 /*
@@ -148,7 +151,8 @@ enum pashm_verdict {
  * @purged:     pages of memory freed by purges so far; only grows
  * @purges:     extents taken so far; only grows. Lets a client see without a
  *              syscall that something was taken
- * @priority:   of extents that are made with PASHM_PRIORITY_REGION
+ * @priority:   of extents that are made with PASHM_PRIORITY_REGION, if @flags has
+ *              PASHM_CREATE_PRIORITY; else PASHM_PRIORITY_DEFAULT is
  * @reserved:   0
  */
 struct pashm_header {
