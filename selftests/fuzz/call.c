@@ -254,7 +254,8 @@ static void *spoil(struct stream *s, const struct command *command,
 		return arena_read_only(STRUCTS, arg, size,
 				       once_in(s, 2) ? 0 : below(s, size));
 	case FLAGS:
-		copy[1] |= 1U << (4 + below(s, 28));
+		/* One that no command has */
+		copy[1] |= 1U << (8 + below(s, 24));
 		must(e, EINVAL);
 		return copy;
 	default:
