@@ -109,8 +109,8 @@ static bool is_sound(const struct forged *forged)
 	    forged->seals & SEALS_REFUSED)
 		return false;
 	if (base->magic != PASHM_HEADER_MAGIC || base->version != 1 ||
-	    base->page_shift != 12 || base->flags ||
-	    forged->header.layout != 1 || forged->header.features)
+	    base->page_shift != 12 || base->flags & ~PASHM_REGION_PRIORITY ||
+	    forged->header.layout != 2 || forged->header.features)
 		return false;
 	if (pages == 0 || pages > 1ULL << 30)
 		return false;
@@ -132,7 +132,8 @@ static void use(struct forged *forged, struct pashm_region *region,
 	fuzz_check(region->view.pages == forged->header.base.pages);
 	fuzz_check(!FUZZ_CALL(pashm_region_map(region, PROT_READ | PROT_WRITE,
 					       NULL)));
-	fuzz_check(!FUZZ_CALL(pashm_extent_create(region, page, 1, 3,
+	fuzz_check(!FUZZ_CALL(pashm_extent_create(region, page, 1, page % 2 ? 3 :
+						  PASHM_PRIORITY_REGION,
 						  &handle)));
 	*(char *)pashm_address(region, page) = 1;
 	fuzz_check(!FUZZ_CALL(pashm_unpin(region, page)));
