@@ -41,7 +41,7 @@ expect() {
 
 usage_cases() {
 	local file name wrong
-	for file in scripts/*; do
+	for file in scripts/* selftests/model/run lib/tests/fuzz/run; do
 		[[ -x $file ]] || continue
 		name=${file#scripts/} wrong=2
 		try "$file" --help
