@@ -181,23 +181,25 @@ bool pashm_turn_begin(struct shrink_control *sc, const struct pashm_scan *scan,
 }
 
 /*
- * It has given @taken pages. If that was nothing, this call does not come back. @over: it
- * has used the budget up, or half of it at least. That was its turn, whatever it has given, and if it was
- * nothing, several: for who gives large extents may be as far ahead.
+ * It has given @taken pages. If that was nothing, this call does not come back. @over:
+ * it has used up at least half of the budget, and that to its end. That was its turn
+ * then, whatever it has given, and if it was nothing, several: for who gives large
+ * extents may be as far ahead.
  */
 void pashm_turn_end(struct pashm_turn *turn, const struct pashm_scan *scan,
 		    unsigned long taken, bool over)
 {
 	struct pashm_listing *listing = turn->listing;
 	long given = min(taken, PASHM_TURN_MOST * turn->pages);
+	long more = (given - (long)turn->pages) * PASHM_TURN_ONE /
+		    (long)turn->pages;
 
-	if (!taken)
+	if (!taken) {
 		WRITE_ONCE(listing->vain, scan->stamp);
-	if (!taken && over)
-		atomic_long_add((PASHM_TURN_VAIN - 1) * PASHM_TURN_ONE,
-				&listing->pass);
-	else if (taken && (!over || given > (long)turn->pages))
-		atomic_long_add((given - (long)turn->pages) * PASHM_TURN_ONE /
-				(long)turn->pages, &listing->pass);
+		more = over ? (PASHM_TURN_VAIN - 1) * PASHM_TURN_ONE : 0;
+	} else if (over) {
+		more = max(more, 0L);
+	}
+	atomic_long_add(more, &listing->pass);
 	pashm_region_put(listing->region);
 }

@@ -58,15 +58,12 @@ static int backend_choose(uint32_t *backend)
 static int params_check(struct pashm_region_params *params)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint32_t most = params->flags & PASHM_REGION_PRIORITY ?
+			PASHM_PRIORITY_MAX : 0;
 
-	if (params->length == 0 || params->flags & ~PASHM_REGION_FLAGS)
+	if (params->length == 0 || params->flags & ~PASHM_REGION_FLAGS ||
+	    params->priority > most)
 		return -EINVAL;
-	if (!(params->flags & PASHM_REGION_PRIORITY)) {
-		if (params->priority)
-			return -EINVAL;
-	} else if (params->priority > PASHM_PRIORITY_MAX) {
-		return -EINVAL;
-	}
 	if (params->length > PASHM_SIZE_MAX)
 		return -EFBIG;
 	if (params->name && strlen(params->name) >= PASHM_REGION_NAME_MAX)
