@@ -149,6 +149,7 @@ static bool pashm_scan_purge(struct pashm_listing *listing,
 		return false;
 	}
 	scan->freed += census.matching;
+	scan->last = census.matching;
 	scan->taken += census.resident;
 	pashm_scan_grant(scan, PASHM_SCAN_PER_PAGE *
 			 min(census.resident, scan->asked));

@@ -23,6 +23,7 @@ struct pashm_region;
  * @memcg:     whose limit is short
  * @room:      pages that it is to have room for, and that are freed for that at most
  * @freed:     pages freed that help: of the asking memcg, on that node
+ * @last:      of these, by the last extent
  * @taken:     all pages freed
  * @stamp:     when it began: tells calls apart
  * @until:     how many of these before it is another listing's turn
@@ -43,6 +44,7 @@ struct pashm_scan {
 	struct mem_cgroup *memcg;
 	unsigned long room;
 	unsigned long freed;
+	unsigned long last;
 	unsigned long taken;
 	u64 stamp;
 	unsigned long until;

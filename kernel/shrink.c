@@ -61,6 +61,16 @@ static unsigned long pashm_shrink_count(struct shrinker *shrinker,
 	return pages;
 }
 
+/* What more was freed than was asked for, and why */
+static void pashm_scan_note_more(const struct pashm_scan *scan)
+{
+	unsigned long more = scan->freed - min(scan->freed, scan->asked);
+	unsigned long rounded = min(more, scan->last - min(scan->last, 1UL));
+
+	pashm_stat_add(PASHM_STAT_ROUNDED, rounded);
+	pashm_stat_add(PASHM_STAT_LACKED, more - rounded);
+}
+
 static void pashm_scan_note(const struct pashm_scan *scan,
 			    const struct shrink_control *sc,
 			    unsigned long result)
@@ -80,6 +90,7 @@ static void pashm_scan_note(const struct pashm_scan *scan,
 	pashm_stat_add(PASHM_STAT_STOPS, result == SHRINK_STOP);
 	pashm_stat_add(PASHM_STAT_ASKED, scan->asked);
 	pashm_stat_add(PASHM_STAT_FREED, scan->freed);
+	pashm_scan_note_more(scan);
 	pashm_stat_add(PASHM_STAT_TAKEN, scan->taken);
 	pashm_stat_add(PASHM_STAT_EXHAUSTED, !scan->budget);
 	pashm_stat_add(PASHM_STAT_WAITED, scan->waited);

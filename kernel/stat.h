@@ -13,6 +13,8 @@ enum pashm_stat {
 	PASHM_STAT_REFUSED,	/* rounds ended, as nothing was short by then */
 	PASHM_STAT_ASKED,	/* pages */
 	PASHM_STAT_FREED,	/* pages, of the memcg that asked */
+	PASHM_STAT_ROUNDED,	/* more than asked: of a scan's last extent */
+	PASHM_STAT_LACKED,	/* and before that: a node or a limit was short */
 	PASHM_STAT_TAKEN,	/* pages, all */
 	PASHM_STAT_EXHAUSTED,	/* scans that used their budget up */
 	PASHM_STAT_WAITED,	/* scans that waited for others */

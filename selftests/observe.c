@@ -8,6 +8,7 @@
 
 #define PAGES	16
 #define EXTENT	4UL
+#define LARGE	1024
 #define RW	(PROT_READ | PROT_WRITE)
 #define DEBUG	"/sys/kernel/debug/pashm/"
 #define TRACE	"/sys/kernel/tracing/"
@@ -101,6 +102,31 @@ TEST_F(observe, reclaim_is_counted_and_timed)
 	EXPECT_LT(asked, stat_of("asked"));
 	EXPECT_LE(freed + PAGES, stat_of("freed"));
 	EXPECT_LT(0, stat_of("longest_scan_ns"));
+}
+
+/* One extent of more pages than reclaim asks for in a call */
+TEST_F(observe, what_is_freed_beyond_what_was_asked_is_explained)
+{
+	long long asked = stat_of("asked"), freed = stat_of("freed");
+	long long rounded = stat_of("rounded"), lacked = stat_of("lacked");
+	int fd = region_create(LARGE, 0);
+	long address;
+
+	ASSERT_LE(0, fd);
+	address = map_at(fd, 0, LARGE * PAGE, RW);
+	ASSERT_FALSE(MAP_FAILED_WITH(address));
+	ASSERT_EQ(0, region_fill(fd, (char *)address, LARGE, LARGE));
+	while (region_info(fd).resident)
+		ASSERT_EQ(0, file_write("/proc/sys/vm/drop_caches", "2"));
+	asked = stat_of("asked") - asked;
+	freed = stat_of("freed") - freed;
+	rounded = stat_of("rounded") - rounded;
+	EXPECT_LE(LARGE, freed);
+	EXPECT_LT(0, rounded);
+	EXPECT_GT(LARGE, rounded);
+	EXPECT_LE(freed, asked + rounded + stat_of("lacked") - lacked);
+	munmap((void *)address, LARGE * PAGE);
+	close(fd);
 }
 
 /* The line of our region in debugfs, or NULL */

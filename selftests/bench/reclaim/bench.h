@@ -49,7 +49,8 @@ static inline void stat_reset_longest(void)
 }
 
 struct stats {
-	long long scans, asked, freed, taken, exhausted, looked, oom_taken;
+	long long scans, asked, freed, rounded, lacked, taken, exhausted, looked;
+	long long oom_taken;
 };
 
 static inline struct stats stats_read(void)
@@ -58,6 +59,8 @@ static inline struct stats stats_read(void)
 		.scans = stat_number("scans"),
 		.asked = stat_number("asked"),
 		.freed = stat_number("freed"),
+		.rounded = stat_number("rounded"),
+		.lacked = stat_number("lacked"),
 		.taken = stat_number("taken"),
 		.exhausted = stat_number("exhausted"),
 		.looked = stat_number("looked"),
@@ -74,6 +77,8 @@ static inline void stats_add_since(struct stats *sum,
 	sum->scans += now.scans - before->scans;
 	sum->asked += now.asked - before->asked;
 	sum->freed += now.freed - before->freed;
+	sum->rounded += now.rounded - before->rounded;
+	sum->lacked += now.lacked - before->lacked;
 	sum->taken += now.taken - before->taken;
 	sum->exhausted += now.exhausted - before->exhausted;
 	sum->looked += now.looked - before->looked;

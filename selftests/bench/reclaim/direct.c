@@ -6,8 +6,9 @@
  *
  *   direct PROCESSES ROUNDS
  *
- * Columns: processes, direct reclaims, scans, asked, freed, ratio, all pages taken,
- * of these for the OOM killer, longest scan in ms. What kswapd asks for is in it.
+ * Columns: processes, direct reclaims, scans, asked, freed, ratio; of those freed, more
+ * than asked as extents go as a whole, and as the node was still short; all pages taken,
+ * and for the OOM killer; longest scan in ms. What kswapd asks for is in it.
  */
 #include "../../pressure.h"
 #include "bench.h"
@@ -142,10 +143,10 @@ int main(int argc, char **argv)
 		       rounds);
 		fflush(stdout);
 	}
-	printf("= %zu %lld %lld %lld %lld %.3f %lld %lld %.2f\n", crowd.number,
-	       direct_reclaims() - before, sum.scans, sum.asked, sum.freed,
-	       ratio((double)sum.freed, (double)sum.asked), sum.taken,
-	       sum.oom_taken, (double)stat_number("longest_scan_ns") / 1e6);
+	printf("= %zu %lld %lld %lld %lld %.3f %lld %lld %lld %lld %.2f\n",
+	       crowd.number, direct_reclaims() - before, sum.scans, sum.asked,
+	       sum.freed, ratio((double)sum.freed, (double)sum.asked),
+	       sum.rounded, sum.lacked, sum.taken, sum.oom_taken, (double)stat_number("longest_scan_ns") / 1e6);
 	if (!good)
 		die("a process did not get its memory");
 	return 0;
