@@ -150,6 +150,8 @@ const struct file_operations pashm_client_fops = {
 	.read = pashm_client_read,
 	.poll = pashm_client_poll,
 	.mmap = pashm_mmap,
+	/* Long mappings at a multiple of what a huge page has */
+	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl = pashm_region_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.show_fdinfo = pashm_show_fdinfo,

@@ -24,7 +24,7 @@
 
 #define PASHM_PROT_ALL		(PROT_READ | PROT_WRITE | PROT_EXEC)
 #define PASHM_CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_STRICT_FLAGS | \
-				 PASHM_CREATE_PRIORITY)
+				 PASHM_CREATE_PRIORITY | PASHM_CREATE_HUGE)
 
 /* The first version of each struct, for ever */
 static_assert(sizeof(struct pashm_query) == 32);

@@ -4,9 +4,8 @@
  *
  * Data mappings are shmem's, over the backing file, with two changes: the fault
  * first sees to it that the memcg that will be charged lists the region for
- * reclaim, and rights outside the protection mask are cut for good. Huge pages
- * are kept off as far as a mapping can: splitting one allocates with the folio
- * locked. In a strict region faults may be refused (strict.c).
+ * reclaim, and rights outside the protection mask are cut for good. Huge pages are
+ * for those who ask. In a strict region faults may be refused (strict.c).
  *
  * Table mappings hold the client's file; pin words are its owner's alone and
  * are not copied by fork.
@@ -62,21 +61,26 @@ static vm_fault_t pashm_fault_elsewhere(struct vm_fault *vmf,
 					struct pashm_region *region,
 					vm_fault_t ret)
 {
+	long pages = folio_nr_pages(page_folio(vmf->page));
 	int nid = pashm_page_nid(vmf->page);
 	struct pashm_listing *listing;
 
 	pashm_fault_drop(vmf, ret);
 	listing = pashm_listing_get(region, vmf->vma->vm_mm, nid);
 	if (!IS_ERR(listing))
-		atomic_long_inc(&listing->charged);
+		atomic_long_add(pages, &listing->charged);
 	return pashm_shmem_fault(vmf);
 }
 
-/* A page has come that was nowhere: if it is an extent's first, it may be back */
+/*
+ * A folio has come that was nowhere: if it is an extent's first, that may be back. Of
+ * several extents in a large folio, only the first is asked.
+ */
 static void pashm_fault_back(struct pashm_listing *listing,
-			     unsigned long index)
+			     const struct folio *folio)
 {
 	struct pashm_region *region = listing->region;
+	unsigned long index = folio->index;
 	atomic64_t *word = pashm_region_state(region, index);
 	u64 state = word ? atomic64_read(word) : 0;
 	unsigned long length = pashm_extent_length(region, index, state);
@@ -104,6 +108,7 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 	bool absent = !xa_load(&region->inode->i_mapping->i_pages, vmf->pgoff);
 	struct pashm_listing *listing;
 	int nid = numa_mem_id();
+	struct folio *folio;
 	vm_fault_t ret;
 
 	listing = pashm_listing_get(region, vmf->vma->vm_mm, nid);
@@ -118,9 +123,10 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 					       pashm_page_nid(vmf->page));
 	if (!listing)
 		return pashm_fault_elsewhere(vmf, region, ret);
-	atomic_long_inc(&listing->charged);
+	folio = page_folio(vmf->page);
+	atomic_long_add(folio_nr_pages(folio), &listing->charged);
 	if (absent)
-		pashm_fault_back(listing, vmf->pgoff);
+		pashm_fault_back(listing, folio);
 	return ret;
 }
 
@@ -182,6 +188,7 @@ static int pashm_mmap_data(struct pashm_client *client,
 {
 	struct pashm_region *region = client->region;
 	unsigned long prot = pashm_client_prot(client);
+	bool huge = region->flags & PASHM_CREATE_HUGE;
 	int ret;
 
 	if (vma->vm_pgoff >= region->pages ||
@@ -197,7 +204,8 @@ static int pashm_mmap_data(struct pashm_client *client,
 	pashm_vm_flags_clear(vma, PASHM_VM_MAYRWX &
 				  ~(prot << PASHM_VM_MAY_SHIFT));
 	/* From 7.2 on, VM_DONTEXPAND is also what keeps userfaultfd off */
-	pashm_vm_flags_set(vma, VM_DONTEXPAND | VM_NOHUGEPAGE);
+	pashm_vm_flags_set(vma, VM_DONTEXPAND |
+				(huge ? VM_HUGEPAGE : VM_NOHUGEPAGE));
 	return 0;
 }
 

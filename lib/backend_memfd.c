@@ -76,6 +76,8 @@ static int tables_map(struct memfd_region *m)
 	if (!ret)
 		ret = table_map(m, PROT_NONE, layout->data, layout->data_size,
 				&m->data);
+	if (!ret && view->header->flags & PASHM_REGION_HUGE)
+		madvise(m->data, layout->data_size, MADV_HUGEPAGE);
 	if (!ret && !(view->flags & PASHM_REGION_SOLE))
 		ret = table_map(m, PROT_READ, layout->pins,
 				MEMFD_CLIENTS * layout->pins_size,

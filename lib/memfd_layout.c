@@ -37,7 +37,8 @@ void pashm_memfd_layout(struct memfd_layout *layout, uint64_t pages,
 	layout->births = layout->states + layout->states_size;
 	layout->data = align_up(layout->births + layout->births_size,
 				DATA_ALIGN);
-	layout->pins = layout->data + layout->data_size;
+	/* So that a huge page has data only */
+	layout->pins = layout->data + align_up(layout->data_size, DATA_ALIGN);
 	layout->size = layout->pins + MEMFD_CLIENTS * layout->pins_size;
 }
 

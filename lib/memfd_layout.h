@@ -27,9 +27,10 @@
 #include <linux/pashm_pin.h>
 #include <pashm/region.h>
 
-#define MEMFD_LAYOUT_VERSION	2U
+#define MEMFD_LAYOUT_VERSION	3U
 /* Of a region that others see */
-#define MEMFD_FLAGS		(PASHM_REGION_SOLE | PASHM_REGION_PRIORITY)
+#define MEMFD_FLAGS \
+	(PASHM_REGION_SOLE | PASHM_REGION_PRIORITY | PASHM_REGION_HUGE)
 #define MEMFD_CLIENTS		256U
 
 /* OFD locks: byte 0 is the purge lock, byte 1 + n belongs to client n */

@@ -18,7 +18,8 @@ _Static_assert(PASHM_REGION_NAME_MAX == PASHM_NAME_MAX, "name sizes differ");
 _Static_assert(PASHM_REGION_SOLE == PASHM_CREATE_SOLE &&
 	       PASHM_REGION_STRICT == PASHM_CREATE_STRICT &&
 	       PASHM_REGION_STRICT_UNPINNED == PASHM_CREATE_STRICT_UNPINNED &&
-	       PASHM_REGION_PRIORITY == PASHM_CREATE_PRIORITY,
+	       PASHM_REGION_PRIORITY == PASHM_CREATE_PRIORITY &&
+	       PASHM_REGION_HUGE == PASHM_CREATE_HUGE,
 	       "flags are passed on");
 _Static_assert(PASHM_VIEW_DROPS == PASHM_REGION_STRICT_UNPINNED,
 	       "a view's flags are those of its region");

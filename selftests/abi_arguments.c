@@ -53,7 +53,8 @@ VARIANT(query_of_device, QUERY, query, 0, true, true);
 VARIANT(query_of_region, QUERY, query, 0, false, true);
 VARIANT(create, CREATE, create,
 	PASHM_CREATE_SOLE | PASHM_CREATE_STRICT |
-	PASHM_CREATE_STRICT_UNPINNED | PASHM_CREATE_PRIORITY,
+	PASHM_CREATE_STRICT_UNPINNED | PASHM_CREATE_PRIORITY |
+	PASHM_CREATE_HUGE,
 	true, false);
 VARIANT(attach, ATTACH, attach, 0, false, false);
 VARIANT(pin, PIN, pin, 0, false, true);

@@ -8,19 +8,19 @@
 #include <kselftest_harness.h>
 
 #include "common.h"
+#include "shmem_huge.h"
 
 #define HUGE	(2UL << 20)
 #define SIZE	(4 * HUGE)
 #define EXTENT	16UL			/* pages */
 #define RW	(PROT_READ | PROT_WRITE)
-#define POLICY	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define DROP	"/proc/sys/vm/drop_caches"
 
 FIXTURE(reclaim)
 {
 	int fd;
 	char *data;			/* at a multiple of HUGE */
-	char policy[64];
+	struct shmem_huge setting;
 };
 
 FIXTURE_SETUP(reclaim)
@@ -42,8 +42,7 @@ FIXTURE_SETUP(reclaim)
 
 FIXTURE_TEARDOWN(reclaim)
 {
-	if (self->policy[0])
-		file_write(POLICY, self->policy);
+	shmem_huge_restore(&self->setting);
 	munmap(self->data, SIZE);
 	close(self->fd);
 }
@@ -139,19 +138,14 @@ TEST_F_TIMEOUT(reclaim, strays_go_with_reclaim, 300)
 	EXPECT_EQ(0, region_info(self->fd).resident);
 }
 
-/* With a policy of the machine's under which advice to use huge pages counts */
+/* By the program's own advice */
 static bool make_huge(struct _test_data_reclaim *self)
 {
-	char text[128], *chosen = file_contents(POLICY, text, sizeof(text));
-
-	chosen = chosen ? strchr(chosen, '[') : NULL;
-	if (!chosen || sscanf(chosen, "[%63[a-z_]]", self->policy) != 1)
-		return false;
-	if (file_write(POLICY, "advise") ||
+	if (shmem_huge_allow(&self->setting) ||
 	    CALL(madvise(self->data, SIZE, MADV_HUGEPAGE)))
 		return false;
 	memset(self->data, 0x5a, SIZE);
-	return file_number("/proc/meminfo", "ShmemHugePages") > 0;
+	return shmem_huge_pages() > 0;
 }
 
 /* A pipe that holds on to the first page of the data */

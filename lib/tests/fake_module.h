@@ -52,7 +52,7 @@ static inline void module_reset(void)
 	module.protocol = PASHM_PROTOCOL_VERSION;
 	module.create_flags = PASHM_CREATE_SOLE | PASHM_CREATE_STRICT |
 			      PASHM_CREATE_STRICT_UNPINNED |
-			      PASHM_CREATE_PRIORITY;
+			      PASHM_CREATE_PRIORITY | PASHM_CREATE_HUGE;
 	module.prot = READ_WRITE;
 }
 

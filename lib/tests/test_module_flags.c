@@ -45,6 +45,20 @@ static void a_priority_needs_a_module_that_knows_it(void **test)
 	assert_int_equal(pashm_region_create(&params, &region), -EOPNOTSUPP);
 }
 
+static void huge_pages_need_a_module_that_knows_them(void **test)
+{
+	struct pashm_region *region;
+
+	(void)test;
+	assert_int_equal(create(PASHM_BACKEND_AUTO, PASHM_REGION_HUGE, &region),
+			 0);
+	assert_int_equal(module.flags, PASHM_CREATE_HUGE);
+	pashm_region_close(region);
+	module.create_flags &= ~PASHM_CREATE_HUGE;
+	assert_int_equal(create(PASHM_BACKEND_AUTO, PASHM_REGION_HUGE, &region),
+			 -EOPNOTSUPP);
+}
+
 /* Also after an import, which knows the flags from the module alone */
 static void the_last_unpin_drops_the_mapping(struct pashm_region *region,
 					     struct pashm_handle handle,
@@ -119,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MODULE(strict_regions_need_a_module_that_knows_them),
 		MODULE(a_priority_needs_a_module_that_knows_it),
+		MODULE(huge_pages_need_a_module_that_knows_them),
 		MODULE(only_the_debug_level_drops_mappings),
 		MODULE(a_forged_length_drops_nothing),
 	};

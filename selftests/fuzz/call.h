@@ -12,7 +12,8 @@
 
 /* The model knows SOLE only: strict regions are made, and closed again */
 #define CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_CREATE_STRICT | \
-			 PASHM_CREATE_STRICT_UNPINNED | PASHM_CREATE_PRIORITY)
+			 PASHM_CREATE_STRICT_UNPINNED | PASHM_CREATE_PRIORITY | \
+			 PASHM_CREATE_HUGE)
 
 struct expect {
 	uint64_t must[3];

@@ -125,7 +125,7 @@ static void shape_check(struct region *r, const struct pashm_info *info,
 
 	if (info->region_flags != r->flags || info->length != bytes ||
 	    info->inode != r->inode || strcmp(info->name, r->name) ||
-	    info->resident > bytes || info->resident % PAGE_BYTES ||
+	    info->resident > resident_max(r) || info->resident % PAGE_BYTES ||
 	    info->unpinned > bytes || info->violations ||
 	    info->extents != c->extents || info->reserved)
 		fail("INFO of region %d: flags %#x, length %llu, inode %llu, name '%s', resident %llu, unpinned %llu, violations %u, extents %llu; the model has %#x, %llu, %llu, '%s', %llu extents",

@@ -34,6 +34,14 @@ struct before info_before(struct region *r, const struct client *client);
 void info_check(struct region *r, const struct client *client,
 		const struct before *before, const struct pashm_info *info);
 
+/* Bytes in memory at most: the last huge page may reach beyond the end */
+static inline uint64_t resident_max(const struct region *r)
+{
+	uint64_t huge = 2UL << 20;
+
+	return (r->pages * PAGE_BYTES + huge - 1) & ~(huge - 1);
+}
+
 /* Pages that a purge may have overlooked, as they were being moved or swapped */
 uint64_t pages_moved(void);
 

@@ -8,6 +8,7 @@
 
 #include <kselftest.h>
 
+#include "../shmem_huge.h"
 #include "journal.h"
 #include "run.h"
 
@@ -27,6 +28,7 @@ static const char usage[] =
 "  --processes N   default 4, at most 8; one alone does the same each time\n"
 "  --seconds N     time for the run\n"
 "  --ops N         operations of each process\n"
+"  --huge          huge pages for regions that ask; the setting stays\n"
 "  --faults        make allocations fail (needs CONFIG_FAULT_INJECTION)\n"
 "  --process P     replay process P of a run alone, without the others;\n"
 "                  with its --seed and --processes\n"
@@ -44,8 +46,10 @@ static bool run_and_report(const struct plan *plan)
 	uint64_t start = now_ns(), ms;
 	bool good;
 
-	printf("# seed %llu, %d processes%s\n", (unsigned long long)plan->seed,
-	       plan->processes, plan->faults ? ", allocations fail" : "");
+	printf("# seed %llu, %d processes%s%s\n",
+	       (unsigned long long)plan->seed, plan->processes,
+	       plan->huge ? ", huge pages" : "",
+	       plan->faults ? ", allocations fail" : "");
 	fflush(stdout);
 	good = run(plan);
 	ms = (now_ns() - start) / 1000000 + 1;
@@ -61,12 +65,12 @@ static bool run_and_report(const struct plan *plan)
 }
 
 static void kselftest_case(const char *name, uint64_t seed, int processes,
-			   bool faults)
+			   bool faults, bool huge)
 {
 	struct plan plan = {
 		.seed = seed, .processes = processes, .only = -1,
 		.seconds = (uint64_t)scaled(CASE_SECONDS) + CASE_SECONDS,
-		.faults = faults,
+		.faults = faults, .huge = huge,
 	};
 
 	plan.until = (uint64_t)scaled(CASE_OPERATIONS) / (uint64_t)processes;
@@ -79,15 +83,22 @@ static void kselftest_case(const char *name, uint64_t seed, int processes,
 static int kselftest(void)
 {
 	const char *why = device_missing();
+	struct shmem_huge setting = {};
+	bool huge;
 
 	ksft_print_header();
 	if (why)
 		ksft_exit_skip("%s\n", why);
 	ksft_set_plan(4);
-	kselftest_case("one process with a seed of old", FIXED_SEED, 1, false);
-	kselftest_case("one process with a new seed", new_seed(), 1, false);
-	kselftest_case("four processes with a new seed", new_seed(), 4, false);
-	kselftest_case("allocations that fail", new_seed(), 2, true);
+	kselftest_case("one process with a seed of old", FIXED_SEED, 1, false,
+		       false);
+	huge = !shmem_huge_allow(&setting);
+	kselftest_case("one process with a new seed", new_seed(), 1, false,
+		       huge);
+	kselftest_case("four processes with a new seed", new_seed(), 4, false,
+		       huge);
+	shmem_huge_restore(&setting);
+	kselftest_case("allocations that fail", new_seed(), 2, true, false);
 	ksft_print_cnts();
 	return ksft_get_fail_cnt() ? KSFT_FAIL : KSFT_PASS;
 }
@@ -99,6 +110,7 @@ static bool plan_parse(struct plan *plan, int argc, char **argv, bool *reducing)
 		{ "processes", required_argument, NULL, 'n' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "ops", required_argument, NULL, 'o' },
+		{ "huge", no_argument, NULL, 'h' },
 		{ "faults", no_argument, NULL, 'f' },
 		{ "process", required_argument, NULL, 'p' },
 		{ "from", required_argument, NULL, 'a' },
@@ -120,6 +132,7 @@ static bool plan_parse(struct plan *plan, int argc, char **argv, bool *reducing)
 		case 'b': plan->until = number; break;
 		case 'a': plan->from = number; break;
 		case 'p': plan->only = (int)number; break;
+		case 'h': plan->huge = true; break;
 		case 'f': plan->faults = true; break;
 		case 'v': plan->trace = true; break;
 		case 'r': *reducing = true; break;
@@ -138,12 +151,17 @@ int main(int argc, char **argv)
 		.until = FOREVER,
 	};
 	bool reducing = false, good;
+	struct shmem_huge setting = {};
 
 	if (argc == 1)
 		return kselftest();
 	if (!plan_parse(&plan, argc, argv, &reducing)) {
 		fputs(usage, stderr);
 		return 2;
+	}
+	if (plan.huge && shmem_huge_allow(&setting)) {
+		fputs("fuzz_module: huge pages cannot be allowed\n", stderr);
+		return 4;
 	}
 	if (plan.faults && !faults_available()) {
 		fputs("fuzz_module: this kernel cannot make allocations fail\n",

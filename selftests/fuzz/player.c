@@ -45,6 +45,8 @@ void region_params(struct stream *s, struct region *r)
 		r->flags |= PASHM_CREATE_PRIORITY;
 		r->own_priority = (uint32_t)below(s, PASHM_PRIORITY_MAX + 1);
 	}
+	if (once_in(s, 4))
+		r->flags |= PASHM_CREATE_HUGE;
 	r->hostile = once_in(s, 4);
 	r->prot.upper = protections[below(s, sizeof(protections))];
 	snprintf(r->name, sizeof(r->name), "fuzz %llu",

@@ -13,6 +13,7 @@ struct plan {
 	uint64_t from, until;	/* operations of each process */
 	uint64_t seconds;	/* 0: no limit */
 	bool faults;
+	bool huge;		/* that they are allowed is the caller's part */
 	bool trace;
 	bool quiet;
 	const bool *left_out;	/* operations up to @until that are not run */

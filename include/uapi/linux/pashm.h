@@ -145,6 +145,13 @@ struct pashm_create {
 #define PASHM_CREATE_STRICT_UNPINNED	(1U << 3)
 /* The region has a priority of its own in place of PASHM_PRIORITY_DEFAULT */
 #define PASHM_CREATE_PRIORITY	(1U << 4)
+/*
+ * Mappings of the data ask for huge pages, as MADV_HUGEPAGE does; without this flag
+ * they decline. Whether any are had is up to the machine's setting for shared memory.
+ * They suit extents that begin at a multiple of 2 MiB (PMD_SIZE) and are as long, or a
+ * multiple of it. Smaller ones share a huge page, which is cut up when one is taken.
+ */
+#define PASHM_CREATE_HUGE	(1U << 5)
 
 /**
  * struct pashm_attach - a new client of the region behind this descriptor
@@ -230,7 +237,8 @@ struct pashm_wait {
  * @region_flags: out: PASHM_CREATE_* of the region
  * @prot:     out: this descriptor's protection mask
  * @length:   out: size of the region
- * @resident: out: memory in use
+ * @resident: out: memory in use; may be more than the length, as a huge page may reach
+ *            beyond the region's end
  * @swapped:  out: swapped out
  * @unpinned: out: in extents that no client has pinned, resident
  * @extents:  out: number of extents

@@ -109,13 +109,15 @@ static bool is_sound(const struct forged *forged)
 	    forged->seals & SEALS_REFUSED)
 		return false;
 	if (base->magic != PASHM_HEADER_MAGIC || base->version != 1 ||
-	    base->page_shift != 12 || base->flags & ~PASHM_REGION_PRIORITY ||
-	    forged->header.layout != 2 || forged->header.features)
+	    base->page_shift != 12 ||
+	    base->flags & ~(PASHM_REGION_PRIORITY | PASHM_REGION_HUGE) ||
+	    forged->header.layout != 3 || forged->header.features)
 		return false;
 	if (pages == 0 || pages > 1ULL << 30)
 		return false;
 	size = up(3 * 4096 + up(pages * 8, 4096) + up(pages * 4, 4096),
-		  2 << 20) + pages * 4096 + 256 * up(pages * 4, 4096);
+		  2 << 20) + up(pages * 4096, 2 << 20) +
+	       256 * up(pages * 4, 4096);
 	return size == forged->size && size == forged->header.size;
 }
 
