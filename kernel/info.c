@@ -75,6 +75,7 @@ static void pashm_info_cheap(struct pashm_client *client,
 	info->clients = READ_ONCE(region->nr_clients);
 	info->violations = atomic_read(&region->violations);
 	info->epoch = READ_ONCE(header->epoch);
+	info->priority = header->priority;
 	info->inode = region->inode->i_ino;
 	memcpy(info->name, region->name, sizeof(info->name));
 }
@@ -107,6 +108,8 @@ void pashm_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "pashm-clients:\t%u\n", info.clients);
 	seq_printf(m, "pashm-violations:\t%u\n", info.violations);
 	seq_printf(m, "pashm-epoch:\t%u\n", info.epoch);
+	seq_printf(m, "pashm-priority:\t%u\n", info.priority);
+	seq_printf(m, "pashm-flags:\t%u\n", info.region_flags);
 	if (pashm_info_walk(client->region, &info, budget))
 		return;
 	seq_printf(m, "pashm-unpinned:\t%llu\n", info.unpinned);

@@ -161,8 +161,6 @@ static long pashm_run_wait(struct file *file, union pashm_args *args)
 
 static long pashm_run_info(struct file *file, union pashm_args *args)
 {
-	if (args->info.reserved)
-		return -EINVAL;
 	args->info = (struct pashm_info) { .size = args->info.size };
 	return pashm_info_fill(pashm_client_from_file(file), &args->info);
 }

@@ -120,9 +120,12 @@ struct pashm_region {
 	struct pressure *pressure;
 };
 
+/* extent.c: the region's priority, also if the other side has forged it */
+uint32_t pashm_view_priority(const struct pashm_view *view);
+
 /*
- * extent.c: as pashm_extent_create(), but for pages that are not going to be
- * filled now: pashm_pressure_charge() is the caller's
+ * As pashm_extent_create(), but for pages that are not going to be filled now:
+ * pashm_pressure_charge() is the caller's
  */
 int pashm_extent_make(struct pashm_region *region, uint32_t page,
 		      uint32_t pages, uint32_t priority,

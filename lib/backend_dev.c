@@ -247,6 +247,8 @@ static int dev_info(struct pashm_region *region,
 	info->clients = from.clients;
 	info->violations = from.violations;
 	info->epoch = from.epoch;
+	info->flags = from.region_flags;
+	info->priority = from.priority;
 	info->inode = from.inode;
 	memcpy(info->name, from.name, sizeof(info->name));
 	return 0;

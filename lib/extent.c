@@ -232,11 +232,8 @@ static int sole_destroy(struct pashm_region *region, uint32_t page)
 	return ret;
 }
 
-static uint32_t priority_choose(const struct pashm_view *view,
-				uint32_t priority)
+uint32_t pashm_view_priority(const struct pashm_view *view)
 {
-	if (priority != PASHM_PRIORITY_REGION)
-		return priority;
 	/* A module or a peer that knows of no such thing has not set it */
 	if (!(view->header->flags & PASHM_REGION_PRIORITY))
 		return PASHM_PRIORITY_DEFAULT;
@@ -251,11 +248,13 @@ int pashm_extent_make(struct pashm_region *region, uint32_t page,
 	const struct pashm_view *view = &region->view;
 	struct backend_reshape reshape = {
 		.page = page, .pages = pages,
-		.priority = priority_choose(view, priority),
+		.priority = priority,
 	};
 	enum border before = BORDER_UNKNOWN;
 	int ret;
 
+	if (priority == PASHM_PRIORITY_REGION)
+		reshape.priority = pashm_view_priority(view);
 	if (page >= view->pages || pages == 0 || pages > view->pages - page ||
 	    pages > PASHM_EXTENT_PAGES_MAX ||
 	    reshape.priority > PASHM_PRIORITY_MAX)

@@ -88,6 +88,9 @@ int pashm_memfd_info(struct pashm_region *region,
 		       << m->layout.page_shift;
 	info->purges = __atomic_load_n(&header->purges, __ATOMIC_RELAXED);
 	info->epoch = __atomic_load_n(&header->epoch, __ATOMIC_RELAXED);
+	info->flags = __atomic_load_n(&header->flags, __ATOMIC_RELAXED) &
+		      MEMFD_FLAGS;
+	info->priority = pashm_view_priority(&region->view);
 	info->violations = __atomic_load_n(&m->purge->violations,
 					   __ATOMIC_RELAXED);
 	info->inode = stat.st_ino;

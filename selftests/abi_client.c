@@ -59,13 +59,6 @@ TEST_F(client, prot_with_a_reserved_member_is_einval)
 	EXPECT_EQ(-EINVAL, command(self->fd, PASHM_IOC_PROT, &prot));
 }
 
-TEST_F(client, info_with_a_reserved_member_is_einval)
-{
-	struct pashm_info info = { .size = sizeof(info), .reserved = 1 };
-
-	EXPECT_EQ(-EINVAL, command(self->fd, PASHM_IOC_INFO, &info));
-}
-
 TEST_F(client, giving_up_a_right_of_a_descriptor_leaves_others_alone)
 {
 	ASSERT_EQ(0, region_protect(self->fd, PROT_READ | PROT_EXEC, 0));

@@ -152,12 +152,14 @@ static uint32_t priority_of(struct _test_data_create *self)
 	if (MAP_FAILED_WITH(address))
 		return UINT32_MAX;
 	priority = ((const struct pashm_header *)address)->priority;
+	if (priority != region_info(fd).priority)
+		priority = UINT32_MAX;
 	munmap((void *)address, PAGE);
 	close(fd);
 	return priority;
 }
 
-TEST_F(create, each_priority_is_in_the_header)
+TEST_F(create, each_priority_is_in_the_header_and_told)
 {
 	EXPECT_EQ(PASHM_PRIORITY_DEFAULT, priority_of(self));
 	self->args.flags = PASHM_CREATE_PRIORITY;

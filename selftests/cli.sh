@@ -309,10 +309,12 @@ region_cases() {
 		"^backend  *$1$" '^size  *256 KiB$' '^pinned extents  *1$' \
 		"^processes  *cli_hold($pid)$" "^descriptors .*$target"
 	ctl info --full --all
-	expect "$1: info --full does for all" 0 '^name  *a cache$' '^epoch'
+	expect "$1: info --full does for all" 0 '^name  *a cache$' '^epoch' \
+		'^priority  *6$' '^flags  *huge$'
 	ctl info --json
 	expect "$1: info --json" 0 "\"backend\": \"$1\"" '"name": "a cache"' \
 		'"length": 262144' '"unpinned": 196608' "\"pid\": $pid" \
+		'"priority": 6' '"flags": "huge"' \
 		'"command": "cli_hold"' "\"fd\": ${target#*/}"
 	ctl status
 	expect "$1: status sums up" 0 '!' 'run as root' 'processes: 1' \

@@ -121,6 +121,8 @@ TEST_F(extent, its_priority_may_be_that_of_the_region)
 	ASSERT_EQ(0, pashm_extent_create(client, 0, 1, PASHM_PRIORITY_REGION,
 					 &handle));
 	EXPECT_EQ(6, pashm_state_priority(pashm_view(client)->states[0]));
+	EXPECT_EQ(6, backend_info(client).priority);
+	EXPECT_EQ(params.flags, backend_info(client).flags);
 	if (client != region)
 		pashm_region_close(client);
 	pashm_region_close(region);

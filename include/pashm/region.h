@@ -111,6 +111,8 @@ struct pashm_region_info {
 	uint32_t violations;
 	uint32_t epoch;
 	uint32_t backend;
+	uint32_t flags;
+	uint32_t priority;
 	uint64_t inode;
 	char name[PASHM_REGION_NAME_MAX];
 };

@@ -141,6 +141,32 @@ static char *descriptors_text(const struct use *uses, size_t count)
 	return text;
 }
 
+/* "sole, huge"; the flag for a priority says no more than that does */
+static char *flags_text(uint32_t flags)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} names[] = {
+		{ PASHM_REGION_SOLE, "sole" },
+		{ PASHM_REGION_STRICT, "strict" },
+		{ PASHM_REGION_STRICT_UNPINNED, "strict-unpinned" },
+		{ PASHM_REGION_HUGE, "huge" },
+	};
+	char *text = text_format("%s", ""), *longer;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(flags & names[i].flag))
+			continue;
+		longer = text_format("%s%s%s", text, *text ? ", " : "",
+				     names[i].name);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
 static void print_figures(const struct figures *figures, bool exact)
 {
 	const struct pashm_region_info *info = &figures->info;
@@ -162,6 +188,9 @@ static void print_figures(const struct figures *figures, bool exact)
 	print_line("clients", number_cell(all, info->clients));
 	print_line("violations", number_cell(all, info->violations));
 	print_line("epoch", number_cell(all, info->epoch));
+	print_line("priority", number_cell(all, info->priority));
+	print_line("flags", all ? flags_text(info->flags) :
+				  text_format("-"));
 }
 
 static void print_full(const struct view *view)
@@ -207,6 +236,26 @@ static struct json_object *holders_json(const struct use *uses, size_t count)
 	return array;
 }
 
+static void counts_json(struct json_object *object,
+			const struct pashm_region_info *info)
+{
+	char *flags = flags_text(info->flags);
+
+	json_put_number(object, "swapped", info->swapped);
+	json_put_number(object, "unpinned", info->unpinned);
+	json_put_number(object, "extents", info->extents);
+	json_put_number(object, "pinned_extents", info->pinned_extents);
+	json_put_number(object, "purged", info->purged);
+	json_put_number(object, "purges", info->purges);
+	json_put_number(object, "tables", info->tables);
+	json_put_number(object, "clients", info->clients);
+	json_put_number(object, "violations", info->violations);
+	json_put_number(object, "epoch", info->epoch);
+	json_put_number(object, "priority", info->priority);
+	json_put_text(object, "flags", flags);
+	free(flags);
+}
+
 /* What is not known is left out */
 static struct json_object *region_json(const struct use *uses, size_t count)
 {
@@ -224,18 +273,8 @@ static struct json_object *region_json(const struct use *uses, size_t count)
 		json_put_number(object, "length", info->length);
 		json_put_number(object, "resident", info->resident);
 	}
-	if (figures.depth >= FIGURES_ALL) {
-		json_put_number(object, "swapped", info->swapped);
-		json_put_number(object, "unpinned", info->unpinned);
-		json_put_number(object, "extents", info->extents);
-		json_put_number(object, "pinned_extents", info->pinned_extents);
-		json_put_number(object, "purged", info->purged);
-		json_put_number(object, "purges", info->purges);
-		json_put_number(object, "tables", info->tables);
-		json_put_number(object, "clients", info->clients);
-		json_put_number(object, "violations", info->violations);
-		json_put_number(object, "epoch", info->epoch);
-	}
+	if (figures.depth >= FIGURES_ALL)
+		counts_json(object, info);
 	json_put(object, "uses", holders_json(uses, count));
 	return object;
 }

@@ -37,6 +37,8 @@ static const struct fdinfo_key {
 	KEY("clients", clients),
 	KEY("violations", violations),
 	KEY("epoch", epoch),
+	KEY("priority", priority),
+	KEY("flags", flags),
 };
 
 static void take_name(struct pashm_region_info *info, char *value)

@@ -227,6 +227,8 @@ void figures_read_memfd(int fd, struct figures *figures)
 		 (int)sizeof(info->name) - 1, header.name);
 	info->length = view.layout.data_size;
 	info->epoch = header.base.epoch;
+	info->flags = header.base.flags;
+	info->priority = pashm_header_priority(header.base.priority);
 	info->purges = header.base.purges;
 	info->purged = header.base.purged << view.layout.page_shift;
 	if (pread(fd, &purge, sizeof(purge), (off_t)view.layout.purge) ==

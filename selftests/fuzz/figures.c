@@ -127,7 +127,7 @@ static void shape_check(struct region *r, const struct pashm_info *info,
 	    info->inode != r->inode || strcmp(info->name, r->name) ||
 	    info->resident > resident_max(r) || info->resident % PAGE_BYTES ||
 	    info->unpinned > bytes || info->violations ||
-	    info->extents != c->extents || info->reserved)
+	    info->extents != c->extents || info->priority != r->own_priority)
 		fail("INFO of region %d: flags %#x, length %llu, inode %llu, name '%s', resident %llu, unpinned %llu, violations %u, extents %llu; the model has %#x, %llu, %llu, '%s', %llu extents",
 		     region_number(r), info->region_flags,
 		     (unsigned long long)info->length,

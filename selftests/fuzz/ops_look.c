@@ -17,9 +17,9 @@ void op_info(struct stream *s)
 	if (!r || !region_mine(region_number(r)))
 		return;
 	client = p ? client_of(p) : &r->clients[0];
+	/* What is answered does not matter before */
 	if (once_in(s, 20))
-		info.reserved = (uint32_t)edge(s);
-	must_if(&e, info.reserved, EINVAL);
+		info.priority = (uint32_t)edge(s);
 	region_lock_all(r);
 	before = info_before(r, client);
 	if (check(&e, call_command(s, p ? player_fd(s, p) : r->warden, INFO,

@@ -250,7 +250,7 @@ struct pashm_wait {
  * @violations: out: state words that were changed under a purge: a client is
  *            broken or hostile
  * @epoch:    out: the reclaim clock
- * @reserved: must be 0
+ * @priority: out: of extents that are made with PASHM_PRIORITY_REGION
  * @inode:    out: identifies the region on this machine
  * @name:     out
  *
@@ -273,7 +273,7 @@ struct pashm_info {
 	__u32 clients;
 	__u32 violations;
 	__u32 epoch;
-	__u32 reserved;
+	__u32 priority;
 	__u64 inode;
 	char name[PASHM_NAME_MAX];
 };
