@@ -369,6 +369,51 @@ TEST_F_TIMEOUT(policy, regions_give_in_proportion_in_whatever_order_they_are, 60
 	press_crowd(_metadata, SORTED, 28);
 }
 
+static uint64_t resident(const struct _test_data_policy *one)
+{
+	return region_info(one->fd).resident;
+}
+
+/* Lower the limit until the two regions have at most @count units together */
+static void squeeze(struct __test_metadata *_metadata,
+		    const struct _test_data_policy *one,
+		    const struct _test_data_policy *other, size_t count)
+{
+	size_t limit;
+
+	for (limit = 64; resident(one) + resident(other) > units(count);
+	     limit--) {
+		ASSERT_LT(0, limit);
+		ASSERT_EQ(0, group_set(INNER, "memory.max", units(limit)));
+	}
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(64)));
+}
+
+/* Not all that it has first, and not when the other has given all */
+TEST_F_TIMEOUT(policy, a_region_that_comes_late_gives_like_the_others, 600)
+{
+	struct _test_data_policy late;
+	int of_early, of_late;
+	uint64_t had;
+	size_t extent;
+
+	ASSERT_EQ(0, group_set(INNER, "memory.max", units(64)));
+	for (extent = 0; extent < extents_in(40); extent++)
+		make(_metadata, self, extent, PASHM_PRIORITY_DEFAULT);
+	open_region(_metadata, &late);
+	squeeze(_metadata, self, &late, 20);
+	had = resident(self);
+	for (extent = 0; extent < extents_in(20); extent++)
+		make(_metadata, &late, extent, PASHM_PRIORITY_DEFAULT);
+	squeeze(_metadata, self, &late, 24);
+	of_early = (int)(100 - 100 * resident(self) / had);
+	of_late = share_lost(late.fd, 20);
+	TH_LOG("the one that was first has lost %d %% since, the late one %d %%",
+	       of_early, of_late);
+	EXPECT_GE(15 + 100 / (int)extents_in(1), abs(of_early - of_late));
+	close_region(&late);
+}
+
 TEST_F_TIMEOUT(policy, a_region_in_use_gives_less_than_one_that_is_not, 600)
 {
 	size_t filled = extents_in(26), extent;
