@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # ../cli.sh in guests of its own, as it loads and unloads the module itself and
-# wants kernel command lines that differ.
+# wants kernel command lines that differ: four guests, and little of them is the
+# module's.
+# stock
 set -euo pipefail
 
 [[ ${1:-} != --help ]] || {
