@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What the VM is told of memory that could be taken: nr_kernel_misc_reclaimable, which
- * is in MemAvailable. The module looks about once a second.
- */
+/* What the VM is told of memory that could be taken, and so what is in MemAvailable. */
 #include <kselftest_harness.h>
 
 #include "common.h"
+#include "told.h"
 
 #define SIZE	(32UL << 20)
 #define EXTENT	16UL			/* pages */
 #define RW	(PROT_READ | PROT_WRITE)
 #define MANY	6
-#define VMSTAT	"/proc/vmstat"
 
 FIXTURE(available)
 {
@@ -20,17 +17,12 @@ FIXTURE(available)
 	long long before;
 };
 
-static long long told(void)
-{
-	return file_number(VMSTAT, "nr_kernel_misc_reclaimable");
-}
-
 FIXTURE_SETUP(available)
 {
 	long address;
 
 	SKIP_WITHOUT_DEVICE();
-	self->before = told();
+	self->before = told(TOLD_ALL);
 	ASSERT_LE(0, self->before);
 	self->fd = region_create(SIZE / PAGE, 0);
 	ASSERT_LE(0, self->fd);
@@ -58,20 +50,9 @@ static long pin(struct _test_data_available *self, size_t first, size_t end)
 	return ret;
 }
 
-/* Within a sixteenth; waits for that for a while. The figure's own unit is coarse */
 static bool comes_to(struct _test_data_available *self, size_t pages)
 {
-	long long margin = SIZE / PAGE / 16, off = 0;
-	int tries;
-
-	for (tries = 0; tries < 300; tries++) {
-		off = told() - self->before - (long long)pages;
-		if (llabs(off) <= margin)
-			return true;
-		usleep(100000);
-	}
-	printf("# %lld pages off %zu\n", off, pages);
-	return false;
+	return told_comes_to(TOLD_ALL, self->before, pages, SIZE / PAGE / 16);
 }
 
 TEST_F_TIMEOUT(available, what_is_unpinned_is_told_and_what_is_pinned_is_not, 600)

@@ -11,6 +11,7 @@
 #include <kselftest_harness.h>
 
 #include "common.h"
+#include "told.h"
 
 #define MIB	(1UL << 20)
 #define SIZE	(64 * MIB)
@@ -23,6 +24,7 @@ FIXTURE(numa)
 {
 	int fd[2];			/* with all pages on that node */
 	char *data[2];
+	long long told[2];		/* before */
 };
 
 static long bind_memory(void *address, size_t bytes, int node)
@@ -66,6 +68,8 @@ FIXTURE_SETUP(numa)
 	if (access(NODE(1), F_OK))
 		SKIP(_exit(255), "one node only; scenarios/numa.sh has two");
 	ASSERT_EQ(0, run_on(0));
+	self->told[0] = told(TOLD_NODE(0));
+	self->told[1] = told(TOLD_NODE(1));
 	for (node = 0; node < 2; node++) {
 		long address;
 
@@ -130,6 +134,27 @@ TEST_F_TIMEOUT(numa, a_region_is_listed_where_its_pages_are, 600)
 	EXPECT_TRUE(is_listed(self->fd[0], 0, SIZE / PAGE));
 	EXPECT_FALSE(is_listed(self->fd[0], 1, 0));
 	EXPECT_TRUE(is_listed(self->fd[1], 1, SIZE / PAGE));
+}
+
+/* And not the other's */
+TEST_F_TIMEOUT(numa, each_node_is_told_what_could_be_taken_of_it, 600)
+{
+	long long margin = SIZE / PAGE / 16;
+	uint32_t generation, verdict;
+	size_t page;
+
+	EXPECT_TRUE(told_comes_to(TOLD_NODE(0), self->told[0], SIZE / PAGE,
+				  margin));
+	EXPECT_TRUE(told_comes_to(TOLD_NODE(1), self->told[1], SIZE / PAGE,
+				  margin));
+	for (page = 0; page < SIZE / PAGE; page += EXTENT) {
+		generation = 1;
+		ASSERT_EQ(0, region_pin(self->fd[1], page, &generation,
+					&verdict));
+	}
+	EXPECT_TRUE(told_comes_to(TOLD_NODE(1), self->told[1], 0, margin));
+	EXPECT_TRUE(told_comes_to(TOLD_NODE(0), self->told[0], SIZE / PAGE,
+				  margin));
 }
 
 static void press(struct __test_metadata *_metadata,

@@ -7,6 +7,7 @@
 #include <kselftest_harness.h>
 
 #include "cgroup.h"
+#include "told.h"
 
 #define SIZE	(16 * MIB)
 #define HALF	(SIZE / 2)
@@ -129,6 +130,19 @@ TEST_F_TIMEOUT(swap, a_purge_on_request_takes_that_too, 300)
 	EXPECT_EQ(0, region_info(self->fd).swapped);
 	EXPECT_EQ(0, region_info(self->fd).resident);
 	EXPECT_EQ(0, intact(self->fd, self->data, 0, SIZE / PAGE));
+}
+
+TEST_F_TIMEOUT(swap, what_is_swapped_out_is_no_memory_to_be_had, 300)
+{
+	long long before = told(TOLD_ALL), margin = SIZE / PAGE / 8;
+	uint64_t out;
+
+	unpin(self->fd, 0, SIZE / PAGE);
+	EXPECT_TRUE(told_comes_to(TOLD_ALL, before, SIZE / PAGE, margin));
+	out = swap_out(self->fd, self->data, HALF);
+	ASSERT_LE(HALF * 3 / 4, out);
+	EXPECT_TRUE(told_comes_to(TOLD_ALL, before, (SIZE - out) / PAGE,
+				  margin));
 }
 
 FIXTURE(swap_limit)
