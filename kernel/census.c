@@ -154,13 +154,15 @@ unsigned long pashm_sample_resident(struct pashm_region *region,
 	rcu_read_lock();
 	xas_for_each(&xas, entry, last) {
 		struct folio *folio = pashm_folio_get(&xas, entry);
+		unsigned long seen = xas.xa_index + 1;
 
 		if (folio) {
 			pages += pashm_folio_part(folio, start, last);
+			seen = folio_next_index(folio);
 			folio_put(folio);
 		}
 		if (!--left) {
-			pages = mult_frac(pages, length, xas.xa_index - start + 1);
+			pages = mult_frac(pages, length, max(seen, start + 1) - start);
 			break;
 		}
 	}

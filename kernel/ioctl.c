@@ -23,8 +23,10 @@
 #include "strict.h"
 
 #define PASHM_PROT_ALL		(PROT_READ | PROT_WRITE | PROT_EXEC)
+#define PASHM_HUGE_FLAG		(PMD_SIZE == PASHM_HUGE_SIZE ? \
+				 PASHM_CREATE_HUGE : 0)
 #define PASHM_CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_STRICT_FLAGS | \
-				 PASHM_CREATE_PRIORITY | PASHM_CREATE_HUGE)
+				 PASHM_CREATE_PRIORITY | PASHM_HUGE_FLAG)
 
 /* The first version of each struct, for ever */
 static_assert(sizeof(struct pashm_query) == 32);
@@ -108,7 +110,8 @@ static long pashm_run_create(struct file *file, union pashm_args *args)
 
 	if (create->priority > most || create->prot & ~PASHM_PROT_ALL)
 		return -EINVAL;
-	if (!create->length || !PAGE_ALIGNED(create->length))
+	if (!create->length ||
+	    !IS_ALIGNED(create->length, pashm_extent_unit(create->flags)))
 		return -EINVAL;
 	if (create->length > PASHM_SIZE_MAX)
 		return -EFBIG;

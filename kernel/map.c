@@ -5,7 +5,8 @@
  * Data mappings are shmem's, over the backing file, with two changes: the fault
  * first sees to it that the memcg that will be charged lists the region for
  * reclaim, and rights outside the protection mask are cut for good. Huge pages are
- * for those who ask. In a strict region faults may be refused (strict.c).
+ * for those who ask: see pashm_fault_forward(). In a strict region faults may be refused
+ * (strict.c).
  *
  * Table mappings hold the client's file; pin words are its owner's alone and
  * are not copied by fork.
@@ -43,6 +44,22 @@ static struct vm_operations_struct pashm_strict_vm_ops;
 static struct vm_operations_struct pashm_unpinned_vm_ops;
 static vm_fault_t (*pashm_shmem_fault)(struct vm_fault *vmf);
 
+/*
+ * shmem's fault. A large folio is marked dirty, as nobody may do that later: one that is
+ * mapped after a read is written without another fault. Of one that is clean, and can
+ * not be split when a part is truncated, as somebody else uses it, shmem drops the whole
+ * (truncate_inode_partial_folio()), and with it what neighbours have pinned. In a region
+ * for huge pages extents share none; but others may ask for them by MADV_HUGEPAGE.
+ */
+static vm_fault_t pashm_fault_forward(struct vm_fault *vmf)
+{
+	vm_fault_t ret = pashm_shmem_fault(vmf);
+
+	if (ret & VM_FAULT_LOCKED && folio_test_large(page_folio(vmf->page)))
+		folio_mark_dirty(page_folio(vmf->page));
+	return ret;
+}
+
 /* Give back the page that a fault has brought; @ret is what came with it */
 static void pashm_fault_drop(struct vm_fault *vmf, vm_fault_t ret)
 {
@@ -69,7 +86,7 @@ static vm_fault_t pashm_fault_elsewhere(struct vm_fault *vmf,
 	listing = pashm_listing_get(region, vmf->vma->vm_mm, nid);
 	if (!IS_ERR(listing))
 		atomic_long_add(pages, &listing->charged);
-	return pashm_shmem_fault(vmf);
+	return pashm_fault_forward(vmf);
 }
 
 /*
@@ -105,7 +122,8 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 {
 	struct pashm_region *region = vmf->vma->vm_private_data;
 	unsigned long before = pashm_region_resident(region);
-	bool absent = !xa_load(&region->inode->i_mapping->i_pages, vmf->pgoff);
+	void *entry = xa_load(&region->inode->i_mapping->i_pages, vmf->pgoff);
+	bool there = entry && !xa_is_value(entry);
 	struct pashm_listing *listing;
 	int nid = numa_mem_id();
 	struct folio *folio;
@@ -114,8 +132,8 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 	listing = pashm_listing_get(region, vmf->vma->vm_mm, nid);
 	if (IS_ERR(listing))
 		return VM_FAULT_OOM;
-	ret = pashm_shmem_fault(vmf);
-	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY) ||
+	ret = pashm_fault_forward(vmf);
+	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY) || there ||
 	    pashm_region_resident(region) <= before)
 		return ret;
 	if (pashm_page_nid(vmf->page) != nid)
@@ -125,7 +143,7 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 		return pashm_fault_elsewhere(vmf, region, ret);
 	folio = page_folio(vmf->page);
 	atomic_long_add(folio_nr_pages(folio), &listing->charged);
-	if (absent)
+	if (!entry)
 		pashm_fault_back(listing, folio);
 	return ret;
 }

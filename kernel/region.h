@@ -96,6 +96,12 @@ extern struct list_head pashm_regions;
 int pashm_region_init(void);
 void pashm_region_exit(void);
 
+/* Bytes: extents are multiples of that, and begin at one */
+static inline u64 pashm_extent_unit(u32 flags)
+{
+	return flags & PASHM_CREATE_HUGE ? PASHM_HUGE_SIZE : PAGE_SIZE;
+}
+
 struct file *pashm_region_create(const struct pashm_create *args);
 bool pashm_region_tryget(struct pashm_region *region);
 void pashm_region_put(struct pashm_region *region);

@@ -216,7 +216,9 @@ static int pashm_reshape_validate(struct pashm_reshaping *r,
 	if (r->priority > PASHM_PRIORITY_MAX)
 		return -EINVAL;
 	if (!pashm_offset_to_index(r->client, args->offset, &r->start) ||
-	    !PAGE_ALIGNED(args->length) || !args->length)
+	    !args->length ||
+	    !IS_ALIGNED(args->offset | args->length,
+			pashm_extent_unit(region->flags)))
 		return -EINVAL;
 	r->length = args->length >> PAGE_SHIFT;
 	if (r->length > PASHM_EXTENT_PAGES_MAX ||

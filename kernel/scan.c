@@ -154,8 +154,11 @@ static bool pashm_scan_purge(struct pashm_listing *listing,
 	pashm_scan_grant(scan, PASHM_SCAN_PER_PAGE *
 			 min(census.resident, scan->asked));
 	atomic_long_sub(census.matching, &listing->charged);
-	atomic_long_add(walk->length, &listing->lap_purged);
-	pashm_steer_taken(&listing->steer, frequency, walk->length);
+	/* Nothing is gone of a large folio that is in use and could not be split */
+	if (census.resident) {
+		atomic_long_add(walk->length, &listing->lap_purged);
+		pashm_steer_taken(&listing->steer, frequency, walk->length);
+	}
 	/* Others' pages are no help to the one that asks */
 	pashm_account_reclaimed(census.matching);
 	return true;

@@ -120,6 +120,13 @@ struct pashm_region {
 	struct pressure *pressure;
 };
 
+/* Pages: extents are multiples of that, and begin at one */
+static inline uint32_t pashm_view_unit(const struct pashm_view *view)
+{
+	return view->flags & PASHM_REGION_HUGE ?
+	       PASHM_HUGE_BYTES >> view->page_shift : 1;
+}
+
 /* extent.c: the region's priority, also if the other side has forged it */
 uint32_t pashm_view_priority(const struct pashm_view *view);
 

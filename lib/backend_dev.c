@@ -114,7 +114,8 @@ static int dev_open(int fd, uint32_t flags, struct pashm_region **region)
 		goto close;
 	base->length = info.length;
 	base->writable = info.prot & PROT_WRITE;
-	base->view.flags = flags | (info.region_flags & PASHM_STRICT_FLAGS);
+	base->view.flags = flags | (info.region_flags &
+				    (PASHM_STRICT_FLAGS | PASHM_REGION_HUGE));
 	base->view.pages = info.length >> base->view.page_shift;
 	ret = tables_map(base);
 	if (!ret)
@@ -248,7 +249,8 @@ static int dev_info(struct pashm_region *region,
 	info->violations = from.violations;
 	info->epoch = from.epoch;
 	info->flags = from.region_flags;
-	info->priority = from.priority;
+	/* An older module does not tell */
+	info->priority = pashm_view_priority(&region->view);
 	info->inode = from.inode;
 	memcpy(info->name, from.name, sizeof(info->name));
 	return 0;

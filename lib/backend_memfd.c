@@ -76,7 +76,7 @@ static int tables_map(struct memfd_region *m)
 	if (!ret)
 		ret = table_map(m, PROT_NONE, layout->data, layout->data_size,
 				&m->data);
-	if (!ret && view->header->flags & PASHM_REGION_HUGE)
+	if (!ret && view->flags & PASHM_REGION_HUGE)
 		madvise(m->data, layout->data_size, MADV_HUGEPAGE);
 	if (!ret && !(view->flags & PASHM_REGION_SOLE))
 		ret = table_map(m, PROT_READ, layout->pins,
@@ -277,9 +277,10 @@ free:
 
 /*
  * The file may come from anybody. Its seals and size cannot change any more
- * once they are found right; the header is read once, into memory of our own.
+ * once they are found right; the header is read once, into memory of our own. Of its
+ * flags, those are set that our view of the region has, too.
  */
-static int memfd_validate(struct memfd_region *m)
+static int memfd_validate(struct memfd_region *m, uint32_t *flags)
 {
 	struct memfd_header header;
 	struct statfs statfs;
@@ -297,6 +298,7 @@ static int memfd_validate(struct memfd_region *m)
 		return -EINVAL;
 	if (pread(m->base.fd, &header, sizeof(header), 0) != sizeof(header))
 		return -EINVAL;
+	*flags = header.base.flags & PASHM_REGION_HUGE;
 	return pashm_memfd_header_check(&header, (uint64_t)stat.st_size,
 					&m->layout);
 }
@@ -304,6 +306,7 @@ static int memfd_validate(struct memfd_region *m)
 static int memfd_import(int fd, struct pashm_region **region)
 {
 	struct memfd_region *m = memfd_alloc();
+	uint32_t flags = 0;
 	int ret;
 
 	if (!m)
@@ -313,10 +316,10 @@ static int memfd_import(int fd, struct pashm_region **region)
 		goto free;
 	ret = pashm_memfd_file_set(m, ret);
 	if (!ret)
-		ret = memfd_validate(m);
+		ret = memfd_validate(m, &flags);
 	if (ret)
 		goto free;
-	return memfd_open(m, 0, region);
+	return memfd_open(m, flags, region);
 free:
 	memfd_free(m);
 	return ret;

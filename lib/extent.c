@@ -257,6 +257,7 @@ int pashm_extent_make(struct pashm_region *region, uint32_t page,
 		reshape.priority = pashm_view_priority(view);
 	if (page >= view->pages || pages == 0 || pages > view->pages - page ||
 	    pages > PASHM_EXTENT_PAGES_MAX ||
+	    (page | pages) % pashm_view_unit(view) ||
 	    reshape.priority > PASHM_PRIORITY_MAX)
 		return -EINVAL;
 	if (!pashm_writable(region))

@@ -37,8 +37,7 @@ void pashm_memfd_layout(struct memfd_layout *layout, uint64_t pages,
 	layout->births = layout->states + layout->states_size;
 	layout->data = align_up(layout->births + layout->births_size,
 				DATA_ALIGN);
-	/* So that a huge page has data only */
-	layout->pins = layout->data + align_up(layout->data_size, DATA_ALIGN);
+	layout->pins = layout->data + layout->data_size;
 	layout->size = layout->pins + MEMFD_CLIENTS * layout->pins_size;
 }
 
@@ -79,6 +78,9 @@ int pashm_memfd_header_check(const struct memfd_header *header, uint64_t size,
 	    header->base.pages > PASHM_SIZE_MAX >> page_shift)
 		return -EINVAL;
 	pashm_memfd_layout(layout, header->base.pages, page_shift);
+	if (header->base.flags & PASHM_REGION_HUGE &&
+	    layout->data_size % PASHM_HUGE_BYTES)
+		return -EINVAL;
 	if (header->size != layout->size || size != layout->size)
 		return -EINVAL;
 	if (header->base.flags & PASHM_CREATE_SOLE)

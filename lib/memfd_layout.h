@@ -27,7 +27,7 @@
 #include <linux/pashm_pin.h>
 #include <pashm/region.h>
 
-#define MEMFD_LAYOUT_VERSION	3U
+#define MEMFD_LAYOUT_VERSION	2U
 /* Of a region that others see */
 #define MEMFD_FLAGS \
 	(PASHM_REGION_SOLE | PASHM_REGION_PRIORITY | PASHM_REGION_HUGE)

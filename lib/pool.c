@@ -351,6 +351,7 @@ PASHM_API int pashm_pool_alloc(struct pashm_pool *pool, size_t size,
 			       struct pashm_handle *handle, void **address)
 {
 	const struct pashm_view *view = &pool->region->view;
+	uint32_t unit = pashm_view_unit(view);
 	struct piece piece;
 	uint64_t pages;
 	void *object;
@@ -361,6 +362,7 @@ PASHM_API int pashm_pool_alloc(struct pashm_pool *pool, size_t size,
 	     priority != PASHM_PRIORITY_REGION) || flags & ~PASHM_ALLOC_ZEROED)
 		return -EINVAL;
 	pages = (((uint64_t)size - 1) >> view->page_shift) + 1;
+	pages = (pages + unit - 1) / unit * unit;
 	if (pages > PASHM_EXTENT_PAGES_MAX)
 		return -EFBIG;
 	pthread_mutex_lock(&pool->lock);

@@ -19,7 +19,8 @@ _Static_assert(PASHM_REGION_SOLE == PASHM_CREATE_SOLE &&
 	       PASHM_REGION_STRICT == PASHM_CREATE_STRICT &&
 	       PASHM_REGION_STRICT_UNPINNED == PASHM_CREATE_STRICT_UNPINNED &&
 	       PASHM_REGION_PRIORITY == PASHM_CREATE_PRIORITY &&
-	       PASHM_REGION_HUGE == PASHM_CREATE_HUGE,
+	       PASHM_REGION_HUGE == PASHM_CREATE_HUGE &&
+	       PASHM_HUGE_BYTES == PASHM_HUGE_SIZE,
 	       "flags are passed on");
 _Static_assert(PASHM_VIEW_DROPS == PASHM_REGION_STRICT_UNPINNED,
 	       "a view's flags are those of its region");
@@ -58,7 +59,8 @@ static int backend_choose(uint32_t *backend)
 
 static int params_check(struct pashm_region_params *params)
 {
-	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t unit = params->flags & PASHM_REGION_HUGE ?
+			PASHM_HUGE_BYTES : (uint64_t)sysconf(_SC_PAGESIZE);
 	uint32_t most = params->flags & PASHM_REGION_PRIORITY ?
 			PASHM_PRIORITY_MAX : 0;
 
@@ -69,7 +71,7 @@ static int params_check(struct pashm_region_params *params)
 		return -EFBIG;
 	if (params->name && strlen(params->name) >= PASHM_REGION_NAME_MAX)
 		return -ENAMETOOLONG;
-	params->length = (params->length + page_size - 1) & ~(page_size - 1);
+	params->length = (params->length + unit - 1) & ~(unit - 1);
 	return 0;
 }
 

@@ -97,6 +97,25 @@ TEST_F(create, an_unaligned_length_is_einval)
 	EXPECT_EQ(-EINVAL, create(self));
 }
 
+TEST_F(create, with_huge_pages_a_length_of_others_is_einval_and_so_are_extents)
+{
+	int fd;
+
+	self->args.flags = PASHM_CREATE_HUGE;
+	self->args.length = PASHM_HUGE_SIZE + PAGE;
+	EXPECT_EQ(-EINVAL, create(self));
+	self->args.length = 2 * PASHM_HUGE_SIZE;
+	fd = create(self);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EINVAL, region_reshape(fd, 0, 1, 0));
+	EXPECT_EQ(-EINVAL, region_reshape(fd, 1, PASHM_HUGE_SIZE / PAGE, 0));
+	EXPECT_EQ(0, region_reshape(fd, 0, PASHM_HUGE_SIZE / PAGE, 0));
+	EXPECT_EQ(-EINVAL, region_reshape(fd, 0, 1, PASHM_RESHAPE_FREE));
+	EXPECT_EQ(0, region_reshape(fd, 0, PASHM_HUGE_SIZE / PAGE,
+				    PASHM_RESHAPE_FREE));
+	close(fd);
+}
+
 TEST_F(create, a_length_that_would_overflow_when_rounded_is_einval)
 {
 	self->args.length = UINT64_MAX;

@@ -310,11 +310,11 @@ region_cases() {
 		"^processes  *cli_hold($pid)$" "^descriptors .*$target"
 	ctl info --full --all
 	expect "$1: info --full does for all" 0 '^name  *a cache$' '^epoch' \
-		'^priority  *6$' '^flags  *huge$'
+		'^priority  *6$' '^flags *$'
 	ctl info --json
 	expect "$1: info --json" 0 "\"backend\": \"$1\"" '"name": "a cache"' \
 		'"length": 262144' '"unpinned": 196608' "\"pid\": $pid" \
-		'"priority": 6' '"flags": "huge"' \
+		'"priority": 6' '"flags": ""' \
 		'"command": "cli_hold"' "\"fd\": ${target#*/}"
 	ctl status
 	expect "$1: status sums up" 0 '!' 'run as root' 'processes: 1' \
@@ -378,6 +378,8 @@ module_cases() {
 	hold module alone sole
 	ctl purge "$target"
 	expect 'a SOLE region of the module can be purged' 0 '192 KiB freed'
+	ctl info "$target"
+	expect 'and is told from others by its flags' 0 '^flags  *sole$'
 	let_go
 
 	hold mapped 'only mapped'

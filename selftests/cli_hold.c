@@ -5,7 +5,7 @@
  *
  *   cli_hold module|memfd [NAME [sole]]  a region of four extents of 16 pages,
  *                                        all filled, the first one pinned; of
- *                                        priority 6, for huge pages
+ *                                        priority 6
  *   cli_hold device                      /dev/pashm
  *   cli_hold mapped NAME                 a mapping of a region, no descriptor
  *   cli_hold readonly NAME               a region it has lost its rights to
@@ -40,7 +40,7 @@ static int hold_region(enum pashm_backend backend, const char *name,
 	const struct pashm_region_params params = {
 		.length = EXTENTS * EXTENT_PAGES * page_size,
 		.name = name,
-		.flags = flags | PASHM_REGION_HUGE | PASHM_REGION_PRIORITY,
+		.flags = flags | PASHM_REGION_PRIORITY,
 		.priority = 6,
 		.backend = backend,
 	};

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Regions whose data may be in huge pages: extents are lost and kept as in others,
- * whether they fill a huge page or share one.
- */
+/* Regions whose data may be in huge pages: extents are lost and kept as in others. */
+#include <pashm/pool.h>
+
 #include <kselftest_harness.h>
 
 #include "backend.h"
@@ -68,6 +67,7 @@ static void fill_region(struct __test_metadata *_metadata,
 			struct _test_data_huge_pages *self, uint32_t extent,
 			uint32_t pinned, struct pashm_handle *handles)
 {
+	long long before = shmem_huge_pages();
 	uint32_t head;
 
 	for (head = 0; head < PAGES; head += extent) {
@@ -77,6 +77,9 @@ static void fill_region(struct __test_metadata *_metadata,
 		       extent * PAGE);
 		if (head / extent != pinned)
 			pashm_unpin(self->region, head);
+	}
+	EXPECT_LT(before, shmem_huge_pages()) {
+		TH_LOG("no huge page was to be had: this tells nothing");
 	}
 }
 
@@ -163,29 +166,46 @@ TEST_F_TIMEOUT(huge_pages, extents_as_large_are_taken_one_by_one, 120)
 	expect_lost(_metadata, self, WHOLE, 2, handles);
 }
 
-TEST_F_TIMEOUT(huge_pages, extents_that_share_one_are_taken_one_by_one, 120)
-{
-	struct pashm_handle handles[PAGES / 64];
-
-	fill_region(_metadata, self, 64, 9, handles);
-	EXPECT_EQ((PAGES - 64) * PAGE, backend_purge(self->region));
-	EXPECT_EQ(64 * PAGE, backend_info(self->region).resident);
-	expect_lost(_metadata, self, 64, 9, handles);
-}
-
-/* The last page of this region begins a huge page, most of which is beyond the end */
-TEST_F(huge_pages, what_is_beyond_the_end_goes_with_the_rest)
+/* A huge page that extents share could not be given back with one of them */
+TEST_F(huge_pages, smaller_extents_are_refused)
 {
 	struct pashm_handle handle;
 
+	EXPECT_EQ(-EINVAL, pashm_extent_create(self->region, 0, WHOLE / 2, 3,
+					       &handle));
+	EXPECT_EQ(-EINVAL, pashm_extent_create(self->region, 16, WHOLE, 3,
+					       &handle));
+	EXPECT_EQ(-EINVAL, pashm_extent_create(self->region, 0, WHOLE + 1, 3,
+					       &handle));
+	EXPECT_EQ(0, backend_info(self->region).extents);
+	EXPECT_EQ(0, pashm_extent_create(self->region, WHOLE, 2 * WHOLE, 3,
+					 &handle));
+}
+
+TEST_F(huge_pages, the_length_is_rounded_up)
+{
 	pashm_region_close(self->region);
 	ASSERT_EQ(0, make_region(self, variant->backend, WHOLE + 1,
 				 variant->flags | PASHM_REGION_HUGE));
-	ASSERT_EQ(0, pashm_extent_create(self->region, WHOLE, 1, 3, &handle));
-	self->data[HUGE] = 1;
-	pashm_unpin(self->region, WHOLE);
-	EXPECT_LE(PAGE, backend_purge(self->region));
-	EXPECT_EQ(0, backend_info(self->region).resident);
+	EXPECT_EQ(2 * HUGE, pashm_region_length(self->region));
+}
+
+TEST_F(huge_pages, so_are_the_objects_of_a_pool)
+{
+	struct pashm_handle small, large;
+	struct pashm_pool *pool;
+
+	ASSERT_EQ(0, pashm_pool_create(self->region, &pool));
+	ASSERT_EQ(0, pashm_pool_alloc(pool, 1, 3, 0, &small, NULL));
+	ASSERT_EQ(0, pashm_pool_alloc(pool, HUGE + 1, 3, 0, &large, NULL));
+	EXPECT_EQ(HUGE, pashm_pool_size(pool, small));
+	EXPECT_EQ(2 * HUGE, pashm_pool_size(pool, large));
+	EXPECT_EQ(0, large.page % WHOLE);
+	pashm_unpin(self->region, small.page);
+	EXPECT_EQ(0, pashm_pool_free(pool, small));
+	ASSERT_EQ(0, pashm_pool_alloc(pool, HUGE / 2, 3, 0, &small, NULL));
+	EXPECT_EQ(0, small.page % WHOLE);
+	pashm_pool_destroy(pool);
 }
 
 /* By the kernel's reclaim, in which the fallback has no part */
@@ -231,17 +251,49 @@ TEST_F_TIMEOUT(huge_reclaim, they_are_taken, 240)
 	munmap((void *)address, PAGES * PAGE);
 }
 
-/* Extents of 16 pages, and room for half of the data: huge pages are cut up */
-TEST_F_TIMEOUT(huge_reclaim, a_limit_takes_parts_of_them, 600)
+/* Fills the region, which is twice the limit, and looks at what it was told is whole */
+static int fill_in_limit(void *arg)
 {
-	struct job job = { INNER, self->fd, units(256) / PAGE, 0 };
+	int fd = region_attach(*(int *)arg, 0);
+	size_t pages = units(256) / PAGE, page;
+	char *data = (char *)map_at(fd, 0, pages * PAGE, RW);
 
-	EXPECT_EQ(0, in_child(fill_in_group, &job));
+	if (enter(INNER) || MAP_FAILED_WITH((long)data))
+		return 10;
+	for (page = 0; page < pages; page += WHOLE) {
+		if (region_reshape(fd, page, WHOLE, 0))
+			return 11;
+		memset(data + page * PAGE, (int)(page / WHOLE) % 255 + 1, HUGE);
+		if (region_unpin(fd, page))
+			return 12;
+	}
+	for (page = 0; page < pages; page += WHOLE) {
+		uint32_t generation = 1, verdict;
+
+		if (region_pin(fd, page, &generation, &verdict))
+			return 13;
+		if (verdict == PASHM_INTACT &&
+		    !all_bytes_are((unsigned char *)data + page * PAGE, HUGE,
+				   (int)(page / WHOLE) % 255 + 1))
+			return 14;
+		if (region_unpin(fd, page))
+			return 15;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(huge_reclaim, a_limit_takes_as_many_as_it_needs, 600)
+{
+	long long splits = file_number("/proc/vmstat", "thp_split_page");
+
+	EXPECT_EQ(0, in_child(fill_in_limit, &self->fd));
 	TH_LOG("%llu of %zu KiB are left",
 	       (unsigned long long)region_info(self->fd).resident / 1024,
 	       units(256) / 1024);
 	EXPECT_LE(units(LIMIT) / 4 * 3, region_info(self->fd).resident);
 	EXPECT_EQ(0, oom_kills());
+	/* They go whole */
+	EXPECT_EQ(splits, file_number("/proc/vmstat", "thp_split_page"));
 }
 
 TEST_HARNESS_MAIN

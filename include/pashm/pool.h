@@ -75,7 +75,8 @@ void pashm_pool_destroy(struct pashm_pool *pool);
 /**
  * pashm_pool_alloc - make an object, pinned and writable
  * @pool:     a pool
- * @size:     bytes, at least 1; rounded up to pages
+ * @size:     bytes, at least 1; rounded up to pages, or to PASHM_HUGE_BYTES in a region
+ *            with PASHM_REGION_HUGE
  * @priority: 0 (taken first) to PASHM_PRIORITY_MAX, or PASHM_PRIORITY_REGION
  * @flags:    PASHM_ALLOC_*
  * @handle:   set on success; knows the contents as they are now

@@ -63,12 +63,13 @@ enum pashm_backend {
 /*
  * Data are to be in huge pages, if the machine's setting for shared memory lets those
  * have them that ask (/sys/kernel/mm/transparent_hugepage/shmem_enabled; as a rule it
- * does not). They are filled and taken back several times as fast. They suit extents
- * that begin at a multiple of 2 MiB and are as long, or a multiple of it; smaller ones
- * share a huge page, which is cut up when one of them is taken. The first touch brings
- * in 2 MiB. Since: 0.1
+ * does not). They are filled and taken back several times as fast. Extents are multiples
+ * of PASHM_HUGE_BYTES and begin at one; the region's length, and what pashm_pool and
+ * pashm_cache allocate, are rounded up to that. The first touch brings in as much.
+ * Since: 0.1
  */
 #define PASHM_REGION_HUGE	(1U << 5)
+#define PASHM_HUGE_BYTES	(2UL << 20)
 
 #define PASHM_REGION_NAME_MAX	64	/* with its NUL */
 
@@ -213,7 +214,8 @@ enum pashm_backend pashm_region_backend(const struct pashm_region *region);
  * the same time.
  *
  * Returns 0, or
- *   -EINVAL  range not in the region, or priority too high
+ *   -EINVAL  range not in the region, or priority too high; in a region with
+ *            PASHM_REGION_HUGE, not of whole huge pages
  *   -EBUSY   pinned, or being purged
  *   -ERANGE  an extent reaches across the borders
  *   -EAGAIN  pinned too often, or another thread is changing it

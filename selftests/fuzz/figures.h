@@ -34,10 +34,10 @@ struct before info_before(struct region *r, const struct client *client);
 void info_check(struct region *r, const struct client *client,
 		const struct before *before, const struct pashm_info *info);
 
-/* Bytes in memory at most: the last huge page may reach beyond the end */
+/* Bytes in memory at most: the last page may be huge, and reach beyond the end */
 static inline uint64_t resident_max(const struct region *r)
 {
-	uint64_t huge = 2UL << 20;
+	uint64_t huge = PASHM_HUGE_SIZE;
 
 	return (r->pages * PAGE_BYTES + huge - 1) & ~(huge - 1);
 }

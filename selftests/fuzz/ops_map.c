@@ -149,6 +149,8 @@ void op_mmap(struct stream *s)
 	};
 	if (what != DATA)
 		p->maps++;
+	else if (once_in(s, 4))
+		CALL(madvise(m->address, n * PAGE_BYTES, MADV_HUGEPAGE));
 }
 
 static long map_unmap_part(struct stream *s, struct map *m, size_t first,

@@ -70,14 +70,15 @@ void op_create_badly(struct stream *s)
 	if (once_in(s, 8))
 		create.priority = (uint32_t)edge(s);
 	if (once_in(s, 4))
-		create.flags = (uint32_t)below(s, 32);
+		create.flags = (uint32_t)below(s, 64);
 	memset(create.name, 'n', below(s, sizeof(create.name)));
 	if (once_in(s, 6))
 		memset(create.name, 0xff, sizeof(create.name));
 	must_if(&e, create.priority > (create.flags & PASHM_CREATE_PRIORITY ?
 				       PASHM_PRIORITY_MAX : 0), EINVAL);
 	must_if(&e, create.prot & ~(uint32_t)RWX, EINVAL);
-	must_if(&e, !create.length || create.length % PAGE_BYTES, EINVAL);
+	must_if(&e, !create.length ||
+		create.length % (unit_of(create.flags) * PAGE_BYTES), EINVAL);
 	must_if(&e, create.length > PASHM_SIZE_MAX, EFBIG);
 	must_if(&e, !memchr(create.name, 0, sizeof(create.name)),
 		ENAMETOOLONG);

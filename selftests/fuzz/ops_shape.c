@@ -33,6 +33,11 @@ static void range_draw(struct stream *s, const struct region *r, size_t *start,
 	}
 	if (*length > end - *start)
 		*length = end - *start;
+	if (once_in(s, 10))
+		return;
+	*start -= *start % unit_of(r->flags);
+	*length += unit_of(r->flags) - 1;
+	*length -= *length % unit_of(r->flags);
 }
 
 /* An extent that the client has pinned, if there is one near */
@@ -173,6 +178,7 @@ static void reshape(struct stream *s, struct player *p, size_t start,
 		args.priority != PASHM_PRIORITY_REGION, EINVAL);
 	must_if(&e, !p->mine, EPERM);
 	need(&e, &r->prot, &client_of(p)->prot, PROT_WRITE, EACCES);
+	must_if(&e, (start | length) % unit_of(r->flags), EINVAL);
 	count_expect(&e, r, p->client, start, flags & PASHM_RESHAPE_FREE);
 	extents_expect(&e, r, p->client, start, length);
 	ret = call_command(s, player_fd(s, p), RESHAPE, &args, &e,

@@ -45,8 +45,11 @@ void region_params(struct stream *s, struct region *r)
 		r->flags |= PASHM_CREATE_PRIORITY;
 		r->own_priority = (uint32_t)below(s, PASHM_PRIORITY_MAX + 1);
 	}
-	if (once_in(s, 4))
+	/* Extents that fit are as large as windows in other regions */
+	if (r->pages % unit_of(PASHM_CREATE_HUGE) == 0 && once_in(s, 3)) {
 		r->flags |= PASHM_CREATE_HUGE;
+		r->window = r->pages;
+	}
 	r->hostile = once_in(s, 4);
 	r->prot.upper = protections[below(s, sizeof(protections))];
 	snprintf(r->name, sizeof(r->name), "fuzz %llu",

@@ -28,7 +28,7 @@ static void shared_region(int number, uint32_t pages, bool hostile)
 	r->pages = pages;
 	r->window = (pages + WINDOWS - 1) / WINDOWS;
 	r->hostile = hostile;
-	r->flags = number % 2 ? PASHM_CREATE_PRIORITY : PASHM_CREATE_HUGE;
+	r->flags = number % 2 ? PASHM_CREATE_PRIORITY : 0;
 	r->own_priority = number % 2 ? (uint32_t)number :
 				       PASHM_PRIORITY_DEFAULT;
 	snprintf(r->name, sizeof(r->name), "shared %d", number);

@@ -32,6 +32,12 @@
 #define RWX		(RW | PROT_EXEC)
 #define NOBODY		(-1)
 
+/* Pages that extents are multiples of, in a region with such flags */
+static inline size_t unit_of(uint32_t flags)
+{
+	return flags & PASHM_CREATE_HUGE ? PASHM_HUGE_SIZE / 4096 : 1;
+}
+
 /*
  * A protection mask that others may be shrinking. @upper: bits that nobody has
  * taken away for certain; @lower: bits that nobody has begun to take away.

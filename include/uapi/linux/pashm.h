@@ -148,10 +148,12 @@ struct pashm_create {
 /*
  * Mappings of the data ask for huge pages, as MADV_HUGEPAGE does; without this flag
  * they decline. Whether any are had is up to the machine's setting for shared memory.
- * They suit extents that begin at a multiple of 2 MiB (PMD_SIZE) and are as long, or a
- * multiple of it. Smaller ones share a huge page, which is cut up when one is taken.
+ * The region is a multiple of PASHM_HUGE_SIZE, and so are its extents, which begin at
+ * one; else CREATE and RESHAPE are EINVAL: extents that share a huge page cannot be given
+ * back one by one. A kernel with huge pages of another size does not know the flag.
  */
 #define PASHM_CREATE_HUGE	(1U << 5)
+#define PASHM_HUGE_SIZE		(1ULL << 21)
 
 /**
  * struct pashm_attach - a new client of the region behind this descriptor
@@ -237,8 +239,7 @@ struct pashm_wait {
  * @region_flags: out: PASHM_CREATE_* of the region
  * @prot:     out: this descriptor's protection mask
  * @length:   out: size of the region
- * @resident: out: memory in use; may be more than the length, as a huge page may reach
- *            beyond the region's end
+ * @resident: out: memory in use
  * @swapped:  out: swapped out
  * @unpinned: out: in extents that no client has pinned, resident
  * @extents:  out: number of extents

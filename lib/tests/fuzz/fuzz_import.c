@@ -111,13 +111,14 @@ static bool is_sound(const struct forged *forged)
 	if (base->magic != PASHM_HEADER_MAGIC || base->version != 1 ||
 	    base->page_shift != 12 ||
 	    base->flags & ~(PASHM_REGION_PRIORITY | PASHM_REGION_HUGE) ||
-	    forged->header.layout != 3 || forged->header.features)
+	    forged->header.layout != 2 || forged->header.features)
 		return false;
 	if (pages == 0 || pages > 1ULL << 30)
 		return false;
+	if (base->flags & PASHM_REGION_HUGE && pages % 512)
+		return false;
 	size = up(3 * 4096 + up(pages * 8, 4096) + up(pages * 4, 4096),
-		  2 << 20) + up(pages * 4096, 2 << 20) +
-	       256 * up(pages * 4, 4096);
+		  2 << 20) + pages * 4096 + 256 * up(pages * 4, 4096);
 	return size == forged->size && size == forged->header.size;
 }
 
