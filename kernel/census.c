@@ -85,6 +85,7 @@ void pashm_census_take(struct pashm_region *region, unsigned long start,
 	census->entries = 0;
 	census->resident = 0;
 	census->matching = 0;
+	census->kept = 0;
 	census->locked = false;
 	rcu_read_lock();
 	xas_for_each(&xas, entry, last) {
@@ -158,7 +159,7 @@ unsigned long pashm_sample_resident(struct pashm_region *region,
 
 		if (folio) {
 			pages += pashm_folio_part(folio, start, last);
-			seen = folio_next_index(folio);
+			seen = min(folio_next_index(folio), last + 1);
 			folio_put(folio);
 		}
 		if (!--left) {
@@ -186,5 +187,33 @@ void pashm_census_settle(struct pashm_region *region, unsigned long start,
 	pashm_census_take(region, start, length, &after);
 	census->resident -= min(census->resident, after.resident);
 	census->matching -= min(census->matching, after.matching);
+	census->kept = after.resident;
 	census->entries += after.entries;
+}
+
+static bool pashm_entry_sticks_out(struct xarray *pages, unsigned long index,
+				   unsigned long start, unsigned long last)
+{
+	unsigned long first, number;
+
+	if (!xa_is_value(xa_load(pages, index)))
+		return false;
+	number = 1UL << xa_get_order(pages, index);
+	first = round_down(index, number);
+	return first < start || first + number - 1 > last;
+}
+
+/*
+ * Is something swapped out in one piece with what is beside the range? A truncation
+ * would have to read all of that in first. Only where extents share large folios, which
+ * are swapped out as they are from 6.12 on.
+ */
+bool pashm_swap_sticks_out(struct pashm_region *region, unsigned long start,
+			   unsigned long length)
+{
+	struct xarray *pages = &region->inode->i_mapping->i_pages;
+	unsigned long last = start + length - 1;
+
+	return pashm_entry_sticks_out(pages, start, start, last) ||
+	       pashm_entry_sticks_out(pages, last, start, last);
 }

@@ -15,6 +15,7 @@ struct pashm_region;
  * @entries:  looked at: also what is swapped out
  * @resident: all
  * @matching: those charged to @memcg, on that node
+ * @kept:     still in memory after a truncation
  * @locked:   one of them is locked
  */
 struct pashm_census {
@@ -23,6 +24,7 @@ struct pashm_census {
 	unsigned long entries;
 	unsigned long resident;
 	unsigned long matching;
+	unsigned long kept;
 	bool locked;
 };
 
@@ -50,5 +52,7 @@ unsigned long pashm_sample_resident(struct pashm_region *region,
 				    unsigned long start, unsigned long length);
 void pashm_census_settle(struct pashm_region *region, unsigned long start,
 			 unsigned long length, struct pashm_census *census);
+bool pashm_swap_sticks_out(struct pashm_region *region, unsigned long start,
+			   unsigned long length);
 
 #endif /* PASHM_CENSUS_H */

@@ -23,6 +23,7 @@
 #include "strict.h"
 
 #define PASHM_PROT_ALL		(PROT_READ | PROT_WRITE | PROT_EXEC)
+/* Only where the size of huge pages is known when this is compiled */
 #define PASHM_HUGE_FLAG		(PMD_SIZE == PASHM_HUGE_SIZE ? \
 				 PASHM_CREATE_HUGE : 0)
 #define PASHM_CREATE_FLAGS	(PASHM_CREATE_SOLE | PASHM_STRICT_FLAGS | \

@@ -45,11 +45,14 @@ static struct vm_operations_struct pashm_unpinned_vm_ops;
 static vm_fault_t (*pashm_shmem_fault)(struct vm_fault *vmf);
 
 /*
- * shmem's fault. A large folio is marked dirty, as nobody may do that later: one that is
- * mapped after a read is written without another fault. Of one that is clean, and can
- * not be split when a part is truncated, as somebody else uses it, shmem drops the whole
- * (truncate_inode_partial_folio()), and with it what neighbours have pinned. In a region
- * for huge pages extents share none; but others may ask for them by MADV_HUGEPAGE.
+ * shmem's fault. A large folio is marked dirty before anybody else can lock it, as
+ * nobody may do that later: one that is mapped after a read is written without another
+ * fault. If a purge of a part of it meets it in the middle of its range, where shmem
+ * does not mark it itself, as a fault has just brought it there, and it cannot be split,
+ * as somebody else uses it, then shmem drops the whole if that is clean
+ * (shmem_undo_range(), truncate_inode_partial_folio()), and with it what neighbours have
+ * pinned. In a region for huge pages extents share none; but others may ask for them by
+ * MADV_HUGEPAGE.
  */
 static vm_fault_t pashm_fault_forward(struct vm_fault *vmf)
 {
@@ -121,7 +124,6 @@ static void pashm_fault_back(struct pashm_listing *listing,
 static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 {
 	struct pashm_region *region = vmf->vma->vm_private_data;
-	unsigned long before = pashm_region_resident(region);
 	void *entry = xa_load(&region->inode->i_mapping->i_pages, vmf->pgoff);
 	bool there = entry && !xa_is_value(entry);
 	struct pashm_listing *listing;
@@ -133,8 +135,7 @@ static vm_fault_t pashm_listed_fault(struct vm_fault *vmf)
 	if (IS_ERR(listing))
 		return VM_FAULT_OOM;
 	ret = pashm_fault_forward(vmf);
-	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY) || there ||
-	    pashm_region_resident(region) <= before)
+	if (ret & (VM_FAULT_ERROR | VM_FAULT_RETRY) || there)
 		return ret;
 	if (pashm_page_nid(vmf->page) != nid)
 		listing = pashm_listing_lookup(region, vmf->vma->vm_mm,

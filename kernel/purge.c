@@ -242,13 +242,14 @@ int pashm_purge_extent(struct pashm_region *region, unsigned long head,
 		return ret;
 	pashm_census_take(region, head, claim.length, census);
 	if (purger == PASHM_PURGER_RECLAIM &&
-	    (census->locked || !pashm_census_pays(census))) {
+	    (census->locked || !pashm_census_pays(census) ||
+	     pashm_swap_sticks_out(region, head, claim.length))) {
 		pashm_revert(&claim);
 		return census->locked ? -EAGAIN : -EBUSY;
 	}
 	pashm_purge_pages(region, head, claim.length);
 	pashm_census_settle(region, head, claim.length, census);
-	if (purger == PASHM_PURGER_RECLAIM)
+	if (purger == PASHM_PURGER_RECLAIM && census->resident)
 		atomic_long_inc(&region->reclaimed);
 	pashm_publish(&claim, census);
 	return 0;

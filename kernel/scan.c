@@ -154,11 +154,13 @@ static bool pashm_scan_purge(struct pashm_listing *listing,
 	pashm_scan_grant(scan, PASHM_SCAN_PER_PAGE *
 			 min(census.resident, scan->asked));
 	atomic_long_sub(census.matching, &listing->charged);
-	/* Nothing is gone of a large folio that is in use and could not be split */
-	if (census.resident) {
-		atomic_long_add(walk->length, &listing->lap_purged);
-		pashm_steer_taken(&listing->steer, frequency, walk->length);
+	/* It shares a large folio that is in use, so could not be split, and stays */
+	if (!census.resident && census.kept) {
+		pashm_scan_spend(scan, census.kept);
+		return false;
 	}
+	atomic_long_add(walk->length, &listing->lap_purged);
+	pashm_steer_taken(&listing->steer, frequency, walk->length);
 	/* Others' pages are no help to the one that asks */
 	pashm_account_reclaimed(census.matching);
 	return true;

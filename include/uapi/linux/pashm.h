@@ -106,7 +106,7 @@ struct pashm_query {
  * struct pashm_create - make a region (device only)
  * @size:     size of this struct
  * @flags:    PASHM_CREATE_*
- * @length:   bytes of the region, a multiple of the page size
+ * @length:   bytes of the region, a multiple of the page size, or of PASHM_HUGE_SIZE
  * @prot:     protection mask of the region, PROT_READ | PROT_WRITE | PROT_EXEC
  *            bits; 0 means all three
  * @priority: of extents that are made with PASHM_PRIORITY_REGION, if flags has
@@ -150,7 +150,8 @@ struct pashm_create {
  * they decline. Whether any are had is up to the machine's setting for shared memory.
  * The region is a multiple of PASHM_HUGE_SIZE, and so are its extents, which begin at
  * one; else CREATE and RESHAPE are EINVAL: extents that share a huge page cannot be given
- * back one by one. A kernel with huge pages of another size does not know the flag.
+ * back one by one. (Who makes extents by cmpxchg, as SOLE allows, has to see to that.)
+ * A kernel with huge pages of another size does not know the flag.
  */
 #define PASHM_CREATE_HUGE	(1U << 5)
 #define PASHM_HUGE_SIZE		(1ULL << 21)
