@@ -62,6 +62,7 @@ static void world_make(const struct plan *plan)
 	world->concurrent = plan->processes > 1 && plan->only < 0;
 	world->faults = plan->faults;
 	world->trace = plan->trace;
+	world->huge = plan->huge;
 	journal_init();
 	locks_init();
 	self.device = (int)device_open();

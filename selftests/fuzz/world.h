@@ -149,6 +149,7 @@ struct world {
 	bool trace;
 	bool no_exec;			/* nothing here can be mapped to run */
 	bool swap;			/* memory may be swapped out */
+	bool huge;			/* huge pages for those who ask */
 	uint64_t moved;			/* pages_moved() at the beginning */
 	uint64_t deadline;
 	/* Of those that share a journal, the one that is meant to die next */
