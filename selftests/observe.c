@@ -107,8 +107,8 @@ TEST_F(observe, reclaim_is_counted_and_timed)
 /* One extent of more pages than reclaim asks for in a call */
 TEST_F(observe, what_is_freed_beyond_what_was_asked_is_explained)
 {
-	long long asked = stat_of("asked"), freed = stat_of("freed");
-	long long rounded = stat_of("rounded"), lacked = stat_of("lacked");
+	long long freed = stat_of("freed"), rounded = stat_of("rounded");
+	long long lacked = stat_of("lacked");
 	int fd = region_create(LARGE, 0);
 	long address;
 
@@ -118,13 +118,12 @@ TEST_F(observe, what_is_freed_beyond_what_was_asked_is_explained)
 	ASSERT_EQ(0, region_fill(fd, (char *)address, LARGE, LARGE));
 	while (region_info(fd).resident)
 		ASSERT_EQ(0, file_write("/proc/sys/vm/drop_caches", "2"));
-	asked = stat_of("asked") - asked;
-	freed = stat_of("freed") - freed;
 	rounded = stat_of("rounded") - rounded;
-	EXPECT_LE(LARGE, freed);
-	EXPECT_LT(0, rounded);
+	EXPECT_LE(LARGE, stat_of("freed") - freed);
+	/* A call asks for a small part of it, and nothing else is short */
+	EXPECT_LE(LARGE / 2, rounded);
 	EXPECT_GT(LARGE, rounded);
-	EXPECT_LE(freed, asked + rounded + stat_of("lacked") - lacked);
+	EXPECT_EQ(lacked, stat_of("lacked"));
 	munmap((void *)address, LARGE * PAGE);
 	close(fd);
 }
