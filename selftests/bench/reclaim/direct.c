@@ -146,7 +146,8 @@ int main(int argc, char **argv)
 	printf("= %zu %lld %lld %lld %lld %.3f %lld %lld %lld %lld %.2f\n",
 	       crowd.number, direct_reclaims() - before, sum.scans, sum.asked,
 	       sum.freed, ratio((double)sum.freed, (double)sum.asked),
-	       sum.rounded, sum.lacked, sum.taken, sum.oom_taken, (double)stat_number("longest_scan_ns") / 1e6);
+	       sum.rounded, sum.lacked, sum.taken, sum.oom_taken,
+	       (double)stat_number("longest_scan_ns") / 1e6);
 	if (!good)
 		die("a process did not get its memory");
 	return 0;

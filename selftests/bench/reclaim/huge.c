@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What do huge pages gain? The same region with and without, at an address that suits
- * them: what its first touch costs, and how fast it is given back.
+ * What do huge pages gain? The same region with and without: what its first touch costs,
+ * and how fast it is given back. By the program's advice, so that extents may be smaller.
  *
  *   huge MIB PASSES
  *
@@ -16,8 +16,6 @@
 #include "../../pressure.h"
 #include "../../shmem_huge.h"
 #include "bench.h"
-
-#define HUGE		(2 * MIB)
 
 /* In pages per ms, the more the better */
 struct rates {
@@ -37,30 +35,12 @@ static double since(const struct piece *piece, uint64_t start)
 		     (double)(now_ns() - start) / 1e6);
 }
 
-/* Data at a multiple of HUGE in a range that is its own */
-static char *map_aligned(int fd, size_t bytes)
-{
-	char *range = mmap(NULL, bytes + HUGE, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *data = (char *)(((uintptr_t)range + HUGE - 1) & ~(HUGE - 1));
-
-	if (range == MAP_FAILED ||
-	    mmap(data, bytes, RW, MAP_SHARED | MAP_FIXED, fd, 0) != data)
-		die("the region cannot be mapped");
-	munmap(range, (size_t)(data - range));
-	munmap(data + bytes, (size_t)(range + HUGE - data));
-	return data;
-}
-
 static char *make(struct piece *piece, int *fd, struct rates *rates)
 {
 	uint64_t start;
 	char *data;
 
-	*fd = region_create(piece->bytes / PAGE, 0);
-	if (*fd < 0)
-		die("no region: is the module loaded?");
-	data = map_aligned(*fd, piece->bytes);
+	data = bench_region(piece->bytes, fd);
 	if (piece->huge && madvise(data, piece->bytes, MADV_HUGEPAGE))
 		die("no MADV_HUGEPAGE");
 	start = now_ns();
