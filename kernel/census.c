@@ -206,7 +206,8 @@ static bool pashm_entry_sticks_out(struct xarray *pages, unsigned long index,
 /*
  * Is something swapped out in one piece with what is beside the range? A truncation
  * would have to read all of that in first. Only where extents share large folios, which
- * are swapped out as they are from 6.12 on.
+ * are swapped out as they are from 6.12 on. A snapshot, without a lock: what is swapped
+ * out after this look is read in all the same.
  */
 bool pashm_swap_sticks_out(struct pashm_region *region, unsigned long start,
 			   unsigned long length)

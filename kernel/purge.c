@@ -66,7 +66,8 @@ unsigned long pashm_extent_length(struct pashm_region *region,
  * Free the pages of a range, mapped or not. In the caller's own context the
  * truncation must not enter reclaim either, which could wait for our slot or
  * for a folio that we have locked; hence the emergency reserves, of which it
- * needs little: at most a page to swap in, or to split a large folio. Unmapping
+ * needs little: a page to swap in, or to split a large folio; on request, what is
+ * swapped out in one piece with its neighbours, see pashm_swap_sticks_out(). Unmapping
  * allocates without reclaim by itself, and leaves the reserves alone.
  */
 void pashm_purge_pages(struct pashm_region *region, unsigned long start,

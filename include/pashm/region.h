@@ -63,7 +63,7 @@ enum pashm_backend {
 /*
  * Data are to be in huge pages, if the machine's setting for shared memory lets those
  * have them that ask (/sys/kernel/mm/transparent_hugepage/shmem_enabled; as a rule it
- * does not). They are filled twice as fast and taken back many times as fast. Extents
+ * does not). They cost less to fill, and much less to take back. Extents
  * are multiples of PASHM_HUGE_BYTES and begin at one; the region's length, and what
  * pashm_pool and pashm_cache allocate, are rounded up to that. The first touch brings in
  * as much. Since: 0.1
