@@ -59,7 +59,7 @@ static void value_set(struct pashm_cache *cache,
 		      struct pashm_cache_entry *entry,
 		      struct pashm_cache_value *value)
 {
-	value->data = pashm_address(cache->region, entry->handle.page);
+	value->data = pashm_pool_address(cache->pool, entry->handle);
 	value->length = entry->length;
 	value->entry = entry;
 }
@@ -233,14 +233,15 @@ static void notes_hand_on(struct pashm_cache *cache,
 			  const struct pashm_cache_entry *entry)
 {
 	struct cache_shard *shard = shard_of(cache, entry->hash);
-	uint32_t notes;
+	uint32_t *pin = &cache->region->view.pins[entry->handle.page];
+	uint32_t now = __atomic_load_n(pin, __ATOMIC_RELAXED), notes;
 
 	pthread_mutex_lock(&shard->lock);
 	notes = pashm_cache_known_take(&shard->known, entry->hash);
 	pthread_mutex_unlock(&shard->lock);
-	if (notes)
-		pashm_note_set(&cache->region->view.pins[entry->handle.page],
-			       notes);
+	/* Of those that share an extent, the one that is used most counts */
+	if (notes && pashm_pin_frequency(notes) >= pashm_pin_frequency(now))
+		pashm_note_set(pin, notes);
 }
 
 PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
@@ -252,7 +253,7 @@ PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 
 	if (cache->region->forked || key_is_bad(key_length) || length == 0)
 		return -EINVAL;
-	entry = malloc(sizeof(*entry) + key_length);
+	entry = malloc(offsetof(struct pashm_cache_entry, key) + key_length);
 	if (!entry)
 		return -ENOMEM;
 	ret = pashm_cache_room_alloc(cache, length, &entry->handle);

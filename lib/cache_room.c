@@ -121,16 +121,30 @@ static void shard_search(struct pashm_cache *cache, struct cache_shard *shard,
 	}
 }
 
+/* How many values a purge takes, as those that share an extent go together */
+static uint64_t values_of_a_purge(const struct pashm_cache *cache,
+				  const struct cache_shard *shard)
+{
+	uint64_t page = 1ULL << cache->region->view.page_shift;
+	uint64_t bytes = shard->bytes ? shard->bytes : 1;
+	uint64_t values = shard->entries * page / bytes;
+
+	return values > 1 ? values : 1;
+}
+
 /*
  * Search when about a quarter of the shard's entries may have died, so that a
- * purge pays for four visits.
+ * purged value pays for four visits.
  */
 void pashm_cache_room_keep(struct pashm_cache *cache,
 			   struct cache_shard *shard,
 			   struct pashm_cache_entry **list)
 {
-	if (purges_now(cache) - shard->purges >
-	    CACHE_SHARDS * (SEARCH_LEAST + shard->entries / SEARCH_SHARE))
+	uint64_t purged = (purges_now(cache) - shard->purges) *
+			  values_of_a_purge(cache, shard);
+
+	if (purged > CACHE_SHARDS * (SEARCH_LEAST +
+				     shard->entries / SEARCH_SHARE))
 		shard_search(cache, shard, list);
 }
 

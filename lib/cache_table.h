@@ -20,11 +20,11 @@
  * @older:      neighbour in the order of use; under the shard's lock
  * @newer:      likewise
  * @hash:       of the key; constant
- * @handle:     of the value's extent; constant, as a value is never refilled
- * @length:     bytes of the value; constant
+ * @handle:     of the pool's object; constant, as a value is never refilled
  * @references: one of the table, one of each reader or of the writer; atomic.
  *              Raised under the shard's lock only while the table has its own;
- *              whoever drops the last one frees entry and extent
+ *              whoever drops the last one frees entry and object
+ * @length:     bytes of the value; constant
  * @key_length: constant
  * @key:        constant
  */
@@ -34,8 +34,8 @@ struct pashm_cache_entry {
 	struct pashm_cache_entry *newer;
 	uint64_t hash;
 	struct pashm_handle handle;
-	size_t length;
 	uint32_t references;
+	size_t length;
 	uint32_t key_length;
 	unsigned char key[];
 };

@@ -275,8 +275,9 @@ int pashm_extent_make(struct pashm_region *region, uint32_t page,
 		return ret;
 	/* What was noted belonged to the extent that was here before */
 	pashm_note_forget(&view->pins[page]);
-	handle->page = page;
-	handle->generation = reshape.generation;
+	*handle = (struct pashm_handle){
+		.page = page, .generation = reshape.generation,
+	};
 	return 0;
 }
 

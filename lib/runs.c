@@ -260,6 +260,37 @@ bool pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages)
 	return length >= pages;
 }
 
+/* Remove the lowest run of a tree that is not empty */
+static void lowest_remove(struct runs *runs, struct run **link, uint32_t *start,
+			  uint32_t *pages)
+{
+	struct run *run = *link;
+
+	if (run->left) {
+		lowest_remove(runs, &run->left, start, pages);
+		update(run);
+		return;
+	}
+	*start = run->start;
+	*pages = run->pages;
+	*link = run->right;
+	node_put(runs, run);
+}
+
+bool pashm_runs_take_from(struct runs *runs, uint32_t from, uint32_t *start,
+			  uint32_t *pages)
+{
+	struct run *low, *high;
+	bool found;
+
+	cut(runs->root, from, &low, &high);
+	found = high;
+	if (found)
+		lowest_remove(runs, &high, start, pages);
+	runs->root = join(low, high);
+	return found;
+}
+
 uint32_t pashm_runs_take_last(struct runs *runs, uint32_t end)
 {
 	return last_remove(runs, &runs->root, end);

@@ -53,6 +53,10 @@ bool pashm_runs_take(struct runs *runs, uint32_t pages, uint32_t *start);
  */
 bool pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages);
 
+/* Remove the lowest run that starts at @from or above; false if there is none */
+bool pashm_runs_take_from(struct runs *runs, uint32_t from, uint32_t *start,
+			  uint32_t *pages);
+
 /* Remove the run that ends where @end says, if there is one, and return its
  * length
  */

@@ -92,7 +92,7 @@ static int make(struct pashm_region *own, unsigned int extent, bool discard,
 		.length = LENGTH * PAGE, .priority = PASHM_PRIORITY_DEFAULT,
 		.flags = discard ? PASHM_RESHAPE_DISCARD : 0,
 	};
-	struct pashm_handle handle = { 0, 0 };
+	struct pashm_handle handle = { .page = 0 };
 	int ret;
 
 	if (pashm_region_backend(own) == PASHM_BACKEND_MODULE) {
@@ -220,7 +220,7 @@ static void be_shaper(void *arg, unsigned int number, uint64_t seed)
 static int pin_by(unsigned int number, struct pashm_region *own, unsigned int i,
 		  uint32_t known, uint32_t *generation, uint32_t *verdict)
 {
-	struct pashm_handle handle = { i * LENGTH, known };
+	struct pashm_handle handle = { .page = i * LENGTH, .generation = known };
 	enum pashm_verdict answer = PASHM_STALE;
 	int ret;
 

@@ -273,7 +273,9 @@ static int learn_all(struct party *party)
 	int lost = 0;
 
 	for (i = 0; i < EXTENTS; i++) {
-		struct pashm_handle handle = { i * LENGTH, party->known[i] };
+		struct pashm_handle handle = {
+			.page = i * LENGTH, .generation = party->known[i],
+		};
 		enum pashm_verdict verdict;
 
 		if (pashm_pin(party->region, handle, &verdict) ||

@@ -4,8 +4,9 @@
  *
  * For the threads of one process. A value is pinned while somebody reads or
  * writes it, and may be purged otherwise; a purged entry is a miss, and nobody
- * ever sees a purged byte. Values are whole pages in memory, keys are on the
- * heap.
+ * ever sees a purged byte. Values are a pool's objects: small ones share an
+ * extent with others of about their size, and are pinned and purged with these.
+ * Keys are on the heap.
  *
  * All functions return 0 or a negative errno and do not set errno. A cache may
  * be used by all threads at once; only pashm_cache_destroy() must come last.
@@ -48,7 +49,8 @@ struct pashm_cache_params {
 
 /**
  * struct pashm_cache_value - a value that the caller has pinned
- * @data:   its bytes, aligned to a page; writable until it is committed
+ * @data:   its bytes, aligned to 16, or to a page if there are as many;
+ *          writable until it is committed
  * @length: bytes
  * @entry:  the cache's own
  */
@@ -84,10 +86,10 @@ struct pashm_cache_stats {
  * Its region is made with PASHM_REGION_SOLE: no other process can import it.
  * Without the module none can purge it, either, as pashmctl does.
  *
- * Heap: an entry needs 72 bytes and its key, 52 in the allocator, and 8 to 16
- * in the hash table, purged or not. Puts look for purged entries now and then,
- * so that entries without a value do not pile up; there are never more entries
- * than the region has pages.
+ * Heap: an entry needs 68 bytes and its key, 2 in the allocator or 52 if its
+ * value does not share its pages, and 8 to 16 in the hash table, purged or not.
+ * Puts look for purged entries now and then, so that entries without a value do
+ * not pile up.
  *
  * Not inherited over fork: in a child all functions fail with -EINVAL, the
  * counters are 0, and only pashm_cache_destroy() makes sense.

@@ -47,6 +47,8 @@ struct pashm_view {
  * struct pashm_handle - names an extent and the contents known of it
  * @page:       index of the extent's first page
  * @generation: of the contents that the owner of the handle has filled or seen
+ * @inner:      of a pool's object that shares its extent with others: which one
+ *              it is, for pashm_pool_*(); else 0
  *
  * A plain value; copy it freely. Threads that share one must store a new
  * generation only after they have refilled the extent (release), and load it
@@ -55,6 +57,7 @@ struct pashm_view {
 struct pashm_handle {
 	uint32_t page;
 	uint32_t generation;
+	uint32_t inner;
 };
 
 static inline const struct pashm_view *

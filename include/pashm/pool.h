@@ -2,11 +2,16 @@
 /*
  * Pool: a pinning allocator over the pages of one region.
  *
- * Each object is an extent of its own: whole pages, purged as a whole. (Small
- * objects that share pages are for a later version; until then put many of
- * them into one object.) What is freed becomes an unpinned extent of priority
- * 0, so that it is what reclaim takes first, and is reused from the lowest
- * address up; a region grows physically only when its pages are touched.
+ * Large objects are extents of their own: whole pages. Smaller ones share an
+ * extent, a slab, with others of about their size and of the same priority:
+ * objects of a slab are purged together, and none of them while any of them is
+ * pinned. So put what is used together into one object; what must come and go
+ * alone is allocated with PASHM_ALLOC_ALONE.
+ *
+ * The pages of freed objects become unpinned extents of priority 0, so that
+ * they are what reclaim takes first, and are reused from the lowest address up.
+ * Objects never move. A region costs nothing until its pages are touched: a
+ * pool that is to grow is made in a large one.
  *
  * All functions return 0 or a negative errno and do not set errno. A pool may
  * be used by all threads at once; only pashm_pool_destroy() must come last.
@@ -34,11 +39,19 @@ struct pashm_pool;
 
 /* The object's bytes are zeros; otherwise what the pool's owner left in them */
 #define PASHM_ALLOC_ZEROED	(1U << 0)
+/* The object has an extent of its own, however small it is */
+#define PASHM_ALLOC_ALONE	(1U << 1)
+
+/* In a handle's inner: the object's offset in its extent, in units of 16 bytes */
+#define PASHM_INNER_OFFSET_MASK	0x000fffffU
+#define PASHM_INNER_OFFSET_SHIFT	4
 
 /**
  * struct pashm_pool_info - what a pool has given out
  * @objects:   objects allocated now
- * @bytes:     bytes of their pages
+ * @bytes:     bytes of the pages that they and the slabs have
+ * @slabs:     slabs among these
+ * @vacant:    bytes in slabs that are free for objects
  * @free_runs: runs of pages that were freed and not reused; neighbours are one
  * @free:      bytes of these
  * @untouched: bytes of the region that were never given out
@@ -46,6 +59,8 @@ struct pashm_pool;
 struct pashm_pool_info {
 	uint64_t objects;
 	uint64_t bytes;
+	uint64_t slabs;
+	uint64_t vacant;
 	uint64_t free_runs;
 	uint64_t free;
 	uint64_t untouched;
@@ -57,8 +72,10 @@ struct pashm_pool_info {
  *          mapped readable and writable by this call. Must outlive the pool
  * @pool:   set on success; the caller frees it with pashm_pool_destroy()
  *
- * Bookkeeping is on the heap of this process: up to 52 bytes an object, and 4
- * bytes of address space a page of the region.
+ * Bookkeeping is on the heap of this process, so that it is there after a
+ * purge, too: 52 bytes for each object with an extent of its own and for each
+ * slab, 9 bits for each slot of a slab, and 2 KiB for each CPU. Of address
+ * space it takes 28 bytes a page of the region.
  * Other clients of the region may pin the objects by their handles.
  *
  * Returns 0, or -EACCES, -EPERM (the region cannot be written), -EBUSY (it is
@@ -75,14 +92,20 @@ void pashm_pool_destroy(struct pashm_pool *pool);
 /**
  * pashm_pool_alloc - make an object, pinned and writable
  * @pool:     a pool
- * @size:     bytes, at least 1; rounded up to pages, or to PASHM_HUGE_BYTES in a region
- *            with PASHM_REGION_HUGE
+ * @size:     bytes, at least 1. What pashm_pool_size() says is more: by up to a
+ *            fifth, or up to whole pages if the object does not share an extent.
+ *            (In a region with PASHM_REGION_HUGE, PASHM_HUGE_BYTES are a page.)
  * @priority: 0 (taken first) to PASHM_PRIORITY_MAX, or PASHM_PRIORITY_REGION
  * @flags:    PASHM_ALLOC_*
  * @handle:   set on success; knows the contents as they are now
  * @address:  set on success if not NULL
  *
- * The caller fills the object and ends the pin with pashm_pool_unpin().
+ * The caller fills the object and ends the pin with pashm_pool_unpin(). Its
+ * address is a multiple of 16, or of the largest power of two that divides its
+ * size if that is more, up to a page.
+ *
+ * Threads that run at the same time do not wait for each other, unless there
+ * are more CPUs than 64, or the object needs pages of its own.
  *
  * Returns 0, or
  *   -EINVAL  size 0, priority too high, unknown flag, in a child
@@ -100,13 +123,53 @@ int pashm_pool_alloc(struct pashm_pool *pool, size_t size, uint32_t priority,
 		     void **address);
 
 /**
+ * pashm_pool_alloc_aligned - the same with an address that is a multiple
+ * @pool, @size, @priority, @flags, @handle, @address: as pashm_pool_alloc()
+ * @align: a power of two, in bytes
+ *
+ * Returns as pashm_pool_alloc(), and -EINVAL also if @align is no power of two
+ * or larger than the region, -EOPNOTSUPP if the region has PASHM_REGION_HUGE,
+ * @align is more than a page, and the system has not mapped the region at a
+ * multiple of that. Thread-safe. Since: 0.1
+ */
+int pashm_pool_alloc_aligned(struct pashm_pool *pool, size_t align, size_t size,
+			     uint32_t priority, uint32_t flags,
+			     struct pashm_handle *handle, void **address);
+
+/**
+ * pashm_pool_resize - make an object larger or smaller
+ * @pool:    the pool
+ * @handle:  the object's, pinned once, by the caller, and still pinned
+ *           afterwards; changed on success. Copies of the old one become stale
+ * @size:    bytes, at least 1
+ * @flags:   PASHM_ALLOC_ZEROED: bytes that it gets beyond those that
+ *           pashm_pool_size() told are zeros
+ * @address: set on success if not NULL; may be another one than before
+ *
+ * Contents stay, up to the smaller size. Priority, and whether it is alone in
+ * its extent, stay, too; an alignment that was asked for does not, if the object
+ * moves.
+ *
+ * Returns 0, or as pashm_pool_alloc(), or
+ *   -EBUSY   pinned by somebody else or more often (an object that is alone)
+ *   -ESTALE  not an object, or another client has ended its extent
+ * If it fails, the object is what it was before, and still pinned; but not
+ * after -ESTALE. Thread-safe. Since: 0.1
+ */
+int pashm_pool_resize(struct pashm_pool *pool, struct pashm_handle *handle,
+		      size_t size, uint32_t flags, void **address);
+
+/**
  * pashm_pool_free - end an object
  * @pool:   the pool that it came from
  * @handle: any copy of the object's handle; its generation need not be current
  *
  * The object may have been purged, and must not be pinned, not even by the
- * caller: so it cannot vanish under a thread or a process that still uses it.
- * Copies of the handle become stale.
+ * caller. If it is alone in its extent, that is looked at: so it cannot vanish
+ * under a thread or a process that still uses it. Whose pins of a slab are meant
+ * for which object cannot be told. Copies of the handle become stale; in a slab,
+ * pashm_pool_pin() does not find out, but free, resize and size do, unless 256
+ * objects have come and gone there.
  *
  * Returns 0, or
  *   -EINVAL  not in the region, in a child
@@ -120,14 +183,24 @@ int pashm_pool_alloc(struct pashm_pool *pool, size_t size, uint32_t priority,
 int pashm_pool_free(struct pashm_pool *pool, struct pashm_handle handle);
 
 /**
- * pashm_pool_size - bytes of an object's pages, 0 if the handle is stale
+ * pashm_pool_size - bytes that an object may use, 0 if the handle is stale
  * @pool:   the pool
  * @handle: an object's handle; the object is pinned by the caller
  *
- * Thread-safe. Since: 0.1
+ * At least what was asked for. Thread-safe. Since: 0.1
  */
-size_t pashm_pool_size(const struct pashm_pool *pool,
-		       struct pashm_handle handle);
+size_t pashm_pool_size(struct pashm_pool *pool, struct pashm_handle handle);
+
+/**
+ * pashm_pool_trim - give the memory of freed objects to the system now
+ * @pool: a pool
+ *
+ * For before a long pause: reclaim takes that memory before any other.
+ *
+ * Returns 0, or the first error of those that pashm_pool_free() has; what
+ * failed stays as it was, and all else is given back. Thread-safe. Since: 0.1
+ */
+int pashm_pool_trim(struct pashm_pool *pool);
 
 /**
  * pashm_pool_region - the region that the pool hands out
@@ -147,14 +220,32 @@ struct pashm_region *pashm_pool_region(const struct pashm_pool *pool);
 void pashm_pool_info(struct pashm_pool *pool, struct pashm_pool_info *info);
 
 /**
- * pashm_pool_pin - pin an object
+ * pashm_pool_address - where an object is, pinned or not
+ * @pool:   the pool
+ * @handle: its handle
+ *
+ * Constant as long as the object lives. Thread-safe. Since: 0.1
+ */
+static inline void *pashm_pool_address(const struct pashm_pool *pool,
+				       struct pashm_handle handle)
+{
+	char *extent = (char *)pashm_address(pashm_pool_region(pool),
+					     handle.page);
+
+	return extent + ((size_t)(handle.inner & PASHM_INNER_OFFSET_MASK)
+			 << PASHM_INNER_OFFSET_SHIFT);
+}
+
+/**
+ * pashm_pool_pin - pin an object, with all that shares its extent
  * @pool:    the pool
  * @handle:  its handle
  * @verdict: as pashm_pin(); the object is not pinned if it is PASHM_STALE
  * @address: set if not NULL, and the object is pinned
  *
  * After PASHM_PURGED the caller refills the object and stores
- * pashm_generation() in its handle. Returns as pashm_pin(). Thread-safe; no
+ * pashm_generation() in its handle; the others in its slab have lost theirs,
+ * too, and learn so from their own handles. Returns as pashm_pin(). Thread-safe; no
  * system call if the contents are intact. Since: 0.1
  */
 static inline int pashm_pool_pin(struct pashm_pool *pool,
@@ -165,7 +256,7 @@ static inline int pashm_pool_pin(struct pashm_pool *pool,
 	int ret = pashm_pin(region, handle, verdict);
 
 	if (!ret && address && *verdict != PASHM_STALE)
-		*address = pashm_address(region, handle.page);
+		*address = pashm_pool_address(pool, handle);
 	return ret;
 }
 

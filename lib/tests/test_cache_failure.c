@@ -36,6 +36,19 @@ static uint64_t entries_of(struct pashm_cache *cache)
 	return stats.entries;
 }
 
+/* A value that does not share its page */
+static int put_page(struct pashm_cache *cache, const char *key)
+{
+	char *data = calloc(1, page_size());
+	int ret;
+
+	assert_non_null(data);
+	data[0] = 'v';
+	ret = pashm_cache_put(cache, key, 1, data, page_size());
+	free(data);
+	return ret;
+}
+
 /* Only if no page was lost can a value be as long as the region */
 static void all_pages_are_left(struct pashm_cache *cache)
 {
@@ -51,7 +64,7 @@ static void what_cannot_be_freed_yet_is_freed_later(void **test)
 	struct pashm_region *region = pashm_cache_region(*test);
 	struct pashm_cache_value value;
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
 	/* A reader of the cache's region keeps the first page */
 	__atomic_fetch_add(&region->view.pins[0], PASHM_PIN_COUNT_ONE,
 			   __ATOMIC_SEQ_CST);
@@ -68,7 +81,7 @@ static void what_cannot_be_freed_does_not_leak(void **test)
 {
 	struct pashm_region *region = pashm_cache_region(*test);
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
 	__atomic_fetch_add(&region->view.pins[0], PASHM_PIN_COUNT_ONE,
 			   __ATOMIC_SEQ_CST);
 	assert_int_equal(pashm_cache_remove(*test, "k", 1), 0);
@@ -103,7 +116,7 @@ static void signals_do_not_lose_pages(void **test)
 	struct pashm_region *region = pashm_cache_region(*test);
 	const struct backend_ops *old = region->ops;
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
 	purge_begin(region, -EINTR);
 	assert_int_equal(pashm_cache_remove(*test, "k", 1), 0);
 	assert_int_equal(waits, -1);
@@ -116,7 +129,7 @@ static void timeouts_do_not_lose_pages(void **test)
 	struct pashm_region *region = pashm_cache_region(*test);
 	const struct backend_ops *old = region->ops;
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
 	purge_begin(region, -ETIMEDOUT);
 	assert_int_equal(pashm_cache_remove(*test, "k", 1), 0);
 	assert_int_equal(waits, 2);
@@ -133,7 +146,7 @@ static void a_get_that_cannot_wait_keeps_the_entry(void **test)
 	struct pashm_cache_value value;
 	int i;
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
 	for (i = 0; i < 2; i++) {
 		purge_begin(region, errors[i]);
 		assert_int_equal(pashm_cache_get(*test, "k", 1, &value),
@@ -155,7 +168,7 @@ static void a_value_has_only_so_many_references(void **test)
 	uint32_t i, references = 0;
 	int ret;
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
 	while (!(ret = pashm_cache_get(*test, "k", 1, &again))) {
 		value = again;
 		references++;
@@ -190,8 +203,8 @@ static void storing_fails(struct pashm_cache *cache, size_t length, int error)
 /* Two free pages, each of which has been a value */
 static void pages_free_two(struct pashm_cache *cache)
 {
-	assert_int_equal(pashm_cache_put(cache, "k", 1, "v", 1), 0);
-	assert_int_equal(pashm_cache_put(cache, "l", 1, "v", 1), 0);
+	assert_int_equal(put_page(cache, "k"), 0);
+	assert_int_equal(put_page(cache, "l"), 0);
 	assert_int_equal(pashm_cache_remove(cache, "k", 1), 0);
 	assert_int_equal(pashm_cache_remove(cache, "l", 1), 0);
 }
@@ -225,7 +238,7 @@ static void free_pages_may_be_pinned_too_often(void **test)
 	handle = handle_now(region, 0);
 	for (i = 0; i < PASHM_COUNT_LIMIT - 1; i++)
 		assert_int_equal(pin(region, handle), PASHM_INTACT);
-	storing_fails(*test, 1, -EAGAIN);
+	storing_fails(*test, page_size(), -EAGAIN);
 	for (i = 0; i < PASHM_COUNT_LIMIT - 1; i++)
 		unpin(region, handle);
 	all_pages_are_left(*test);
@@ -284,7 +297,7 @@ static void what_the_backend_refuses_is_not_stored(void **test)
 		refusal = errors[i];
 		storing_fails(cache, 5000 * page_size(), errors[i]);
 	}
-	assert_int_equal(pashm_cache_put(cache, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(cache, "k"), 0);
 	region->ops = old;
 	pashm_cache_destroy(cache);
 }
@@ -296,7 +309,7 @@ static void what_is_longer_than_an_extent_evicts_nobody(void **test)
 	struct pashm_cache_value value;
 
 	(void)test;
-	assert_int_equal(pashm_cache_put(cache, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(cache, "k"), 0);
 	assert_int_equal(pashm_cache_reserve(cache, "big", 3, limit + 1,
 					     &value), -EFBIG);
 	assert_int_equal(pashm_cache_put(cache, "big", 3, "never read",
@@ -309,7 +322,7 @@ static void releasing_twice_is_an_error(void **test)
 {
 	struct pashm_cache_value value;
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
 	assert_int_equal(pashm_cache_get(*test, "k", 1, &value), 0);
 	assert_int_equal(pashm_cache_release(*test, &value), 0);
 	assert_int_equal(pashm_cache_release(*test, &value), -EINVAL);
@@ -326,7 +339,7 @@ static bool child_is_refused(struct pashm_cache *cache,
 	struct pashm_cache_value value, written = *held, given_up = *held;
 
 	return pashm_cache_get(cache, "k", 1, &value) == -EINVAL &&
-	       pashm_cache_put(cache, "k", 1, "v", 1) == -EINVAL &&
+	       put_page(cache, "k") == -EINVAL &&
 	       pashm_cache_reserve(cache, "k", 1, 1, &value) == -EINVAL &&
 	       pashm_cache_remove(cache, "k", 1) == -EINVAL &&
 	       pashm_cache_release(cache, held) == -EINVAL &&
@@ -342,8 +355,8 @@ static void a_child_is_refused_whatever_locks_are_held(void **test)
 	unsigned int i;
 	pid_t pid;
 
-	assert_int_equal(pashm_cache_put(cache, "k", 1, "v", 1), 0);
-	assert_int_equal(pashm_cache_put(cache, "l", 1, "v", 1), 0);
+	assert_int_equal(put_page(cache, "k"), 0);
+	assert_int_equal(put_page(cache, "l"), 0);
 	assert_int_equal(pashm_cache_get(cache, "k", 1, &value), 0);
 	/* As if other threads were at work */
 	pthread_mutex_lock(&cache->lock);
@@ -372,8 +385,8 @@ static void a_purged_value_is_missed_without_a_pin(void **test)
 	const struct backend_ops *old = region->ops;
 	struct pashm_cache_value value;
 
-	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 1), 0);
-	assert_int_equal(pashm_cache_put(*test, "l", 1, "v", 1), 0);
+	assert_int_equal(put_page(*test, "k"), 0);
+	assert_int_equal(put_page(*test, "l"), 0);
 	assert_int_equal(purge(region), 2);
 	/* Taken, and being taken again: a pin would wait, under the lock */
 	purge_begin(region, -ETIMEDOUT);

@@ -274,7 +274,7 @@ static int pool(void *region)
 
 	if (ret)
 		return ret;
-	ret = pashm_pool_alloc(made, 1, 3, 0, &handle, NULL);
+	ret = pashm_pool_alloc(made, page_size(), 3, 0, &handle, NULL);
 	if (!ret)
 		ret = pashm_pool_unpin(made, handle);
 	/* In its pool the object would be refused once more, and then freed */
@@ -294,7 +294,7 @@ static int alloc(void *pool)
 {
 	struct pashm_pool_info info;
 	struct pashm_handle handle;
-	int ret = pashm_pool_alloc(pool, 1, 3, 0, &handle, NULL);
+	int ret = pashm_pool_alloc(pool, page_size(), 3, 0, &handle, NULL);
 
 	pashm_pool_info(pool, &info);
 	assert_int_equal(info.objects, ret ? 0 : 1);

@@ -44,7 +44,7 @@ static void rest_is_apart_from(struct fixture *f, uint32_t kept)
 	bool owned[PAGES] = { false };
 	struct pashm_handle handle;
 
-	while (!pashm_pool_alloc(f->pool, 1, 3, 0, &handle, NULL)) {
+	while (!pashm_pool_alloc(f->pool, page_size(), 3, 0, &handle, NULL)) {
 		assert_in_range(handle.page, 0, PAGES - 1);
 		assert_false(handle.page >= kept && handle.page < kept + 4);
 		assert_false(owned[handle.page]);
@@ -215,7 +215,7 @@ static void what_is_pinned_too_often_is_left_alone(void **test)
 	stale.page = handle.page;
 	stale.generation = pashm_generation(f->region, handle.page);
 	pin_most(f, stale);
-	assert_int_equal(pashm_pool_alloc(f->pool, 1, 3, 0, &again, NULL),
+	assert_int_equal(pashm_pool_alloc(f->pool, page_size(), 3, 0, &again, NULL),
 			 -EAGAIN);
 	assert_int_equal(pages_free(f), PAGES);
 	unpin_all(f, stale);
@@ -262,7 +262,7 @@ static void an_object_that_is_refused_is_not_made(void **test)
 	refusing_begin(f->region);
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		refusal = errors[i];
-		assert_int_equal(pashm_pool_alloc(f->pool, 1, 3, 0, &handle,
+		assert_int_equal(pashm_pool_alloc(f->pool, page_size(), 3, 0, &handle,
 						  NULL), errors[i]);
 		assert_int_equal(pages_free(f), PAGES);
 	}
@@ -315,7 +315,7 @@ static void a_wait_that_fails_changes_nothing(void **test)
 		assert_int_equal(pashm_pool_pin(f->pool, kept, &verdict, NULL),
 				 errors[i]);
 		assert_int_equal(pashm_pool_free(f->pool, kept), errors[i]);
-		assert_int_equal(pashm_pool_alloc(f->pool, 1, 3, 0, &handle,
+		assert_int_equal(pashm_pool_alloc(f->pool, page_size(), 3, 0, &handle,
 						  NULL), errors[i]);
 		assert_int_equal(count_of(f->region, kept.page), 0);
 		assert_int_equal(count_of(f->region, gone.page), 0);
@@ -348,7 +348,7 @@ static bool child_is_refused(struct fixture *f, struct pashm_handle handle)
 	struct pashm_pool *pool;
 
 	pashm_pool_info(f->pool, &info);
-	return pashm_pool_alloc(f->pool, 1, 3, 0, &made, NULL) == -EINVAL &&
+	return pashm_pool_alloc(f->pool, page_size(), 3, 0, &made, NULL) == -EINVAL &&
 	       pashm_pool_free(f->pool, handle) == -EINVAL &&
 	       pashm_pool_size(f->pool, handle) == 0 &&
 	       pashm_pool_unpin(f->pool, handle) == -EINVAL &&

@@ -108,6 +108,32 @@ static void a_run_can_be_trimmed_in_front(void **test)
 	pashm_runs_clear(&runs);
 }
 
+static void runs_can_be_had_in_turn(void **test)
+{
+	uint32_t start, pages;
+	struct runs runs;
+
+	(void)test;
+	pashm_runs_init(&runs);
+	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
+	pashm_runs_give(&runs, 10, 5);
+	pashm_runs_give(&runs, 20, 1);
+	pashm_runs_give(&runs, 2, 4);
+	assert_true(pashm_runs_take_from(&runs, 3, &start, &pages));
+	assert_int_equal(start, 10);
+	assert_int_equal(pages, 5);
+	assert_true(pashm_runs_give(&runs, 10, 5));
+	assert_true(pashm_runs_take_from(&runs, 15, &start, &pages));
+	assert_int_equal(start, 20);
+	assert_false(pashm_runs_take_from(&runs, 15, &start, &pages));
+	assert_true(pashm_runs_take_from(&runs, 0, &start, &pages));
+	assert_int_equal(start, 2);
+	assert_int_equal(pages, 4);
+	assert_int_equal(runs.count, 1);
+	assert_int_equal(runs.pages, 5);
+	pashm_runs_clear(&runs);
+}
+
 static void pages_never_get_a_second_owner(void **test)
 {
 	struct runs runs;
@@ -138,6 +164,7 @@ int main(void)
 		cmocka_unit_test(it_does_what_the_model_does),
 		cmocka_unit_test(the_last_run_can_be_had_by_its_end),
 		cmocka_unit_test(a_run_can_be_trimmed_in_front),
+		cmocka_unit_test(runs_can_be_had_in_turn),
 		cmocka_unit_test(pages_never_get_a_second_owner),
 	};
 

@@ -117,8 +117,8 @@ static void a_pool_stays_as_it_is(void **test)
 	struct pashm_pool *pool;
 
 	assert_int_equal(pashm_pool_create(region, &pool), 0);
-	assert_int_equal(pashm_pool_alloc(pool, 1, 3, 0, &freed, NULL), 0);
-	assert_int_equal(pashm_pool_alloc(pool, 1, 3, 0, &kept, NULL), 0);
+	assert_int_equal(pashm_pool_alloc(pool, page_size(), 3, 0, &freed, NULL), 0);
+	assert_int_equal(pashm_pool_alloc(pool, page_size(), 3, 0, &kept, NULL), 0);
 	assert_int_equal(pashm_pool_unpin(pool, freed), 0);
 	assert_int_equal(pashm_pool_unpin(pool, kept), 0);
 	assert_int_equal(pashm_pool_free(pool, freed), 0);
@@ -129,13 +129,13 @@ static void a_pool_stays_as_it_is(void **test)
 	assert_int_equal(pashm_pool_free(pool, kept), -ETIMEDOUT);
 	go_on(region, kept.page);
 	stop(region, freed.page);
-	assert_int_equal(pashm_pool_alloc(pool, 1, 3, 0, &made, NULL),
+	assert_int_equal(pashm_pool_alloc(pool, page_size(), 3, 0, &made, NULL),
 			 -ETIMEDOUT);
 	go_on(region, freed.page);
 
 	assert_int_equal(pin(region, kept), PASHM_INTACT);
 	unpin(region, kept);
-	assert_int_equal(pashm_pool_alloc(pool, 1, 3, 0, &made, NULL), 0);
+	assert_int_equal(pashm_pool_alloc(pool, page_size(), 3, 0, &made, NULL), 0);
 	assert_int_equal(made.page, freed.page);
 	assert_int_equal(pashm_pool_free(pool, kept), 0);
 	pashm_pool_destroy(pool);
@@ -151,20 +151,24 @@ static void a_cache_neither_finds_nor_loses(void **test)
 	struct pashm_cache_stats stats;
 	struct pashm_region *region;
 	struct pashm_cache *cache;
+	char *page = calloc(1, page_size());
 
 	(void)test;
+	assert_non_null(page);
+	page[0] = 'v';
 	assert_int_equal(pashm_cache_create(&params, &cache), 0);
 	region = pashm_cache_region(cache);
-	assert_int_equal(pashm_cache_put(cache, "gone", 4, "g", 1), 0);
-	assert_int_equal(pashm_cache_put(cache, "k", 1, "v", 1), 0);
+	assert_int_equal(pashm_cache_put(cache, "gone", 4, page, page_size()), 0);
+	assert_int_equal(pashm_cache_put(cache, "k", 1, page, page_size()), 0);
 	assert_int_equal(pashm_cache_remove(cache, "gone", 4), 0);
 
 	stop(region, 1);
 	assert_int_equal(pashm_cache_get(cache, "k", 1, &value), -ETIMEDOUT);
 	go_on(region, 1);
 	stop(region, 0);
-	assert_int_equal(pashm_cache_put(cache, "l", 1, "w", 1), -ETIMEDOUT);
-	assert_int_equal(pashm_cache_reserve(cache, "l", 1, 1, &value),
+	assert_int_equal(pashm_cache_put(cache, "l", 1, page, page_size()),
+			 -ETIMEDOUT);
+	assert_int_equal(pashm_cache_reserve(cache, "l", 1, page_size(), &value),
 			 -ETIMEDOUT);
 	go_on(region, 0);
 
@@ -173,8 +177,9 @@ static void a_cache_neither_finds_nor_loses(void **test)
 	assert_int_equal(pashm_cache_get(cache, "k", 1, &value), 0);
 	assert_memory_equal(value.data, "v", 1);
 	pashm_cache_release(cache, &value);
-	assert_int_equal(pashm_cache_put(cache, "l", 1, "w", 1), 0);
+	assert_int_equal(pashm_cache_put(cache, "l", 1, page, page_size()), 0);
 	pashm_cache_destroy(cache);
+	free(page);
 }
 
 int main(void)

@@ -114,6 +114,10 @@ bool fuzz_has_failed(void);
 /* Poke before any load of the library, with NULL if it is not from a mapping */
 extern bool fuzz_poke_always;
 
+/* The CPU that this is, of FUZZ_CPUS */
+#define FUZZ_CPUS	3
+extern unsigned int fuzz_cpu;
+
 /* May change what the library has read from a file */
 extern void (*fuzz_read)(char *text, size_t length);
 

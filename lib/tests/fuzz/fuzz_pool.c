@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Sequences of calls on a pool, beside a model that knows which object has
+ * Sequences of calls on a pool, of whose objects each is alone, beside a model that knows which object has
  * which pages, what is in them, and what each client has to be told. While one
  * client purges, the other may pin, before any load and any system call.
  */
@@ -170,7 +170,8 @@ static void alloc(struct model *model)
 {
 	uint32_t size = fuzz_u8(&model->input) * 512U + fuzz_u8(&model->input);
 	uint32_t options = fuzz_u8(&model->input);
-	uint32_t flags = options & 1, priority = options >> 1 & 7;
+	uint32_t flags = (options & PASHM_ALLOC_ZEROED) | PASHM_ALLOC_ALONE;
+	uint32_t priority = options >> 1 & 7;
 	struct object *object = object_any(model);
 	uint32_t pages = (size + PAGE - 1) / PAGE, page;
 	struct pashm_handle handle;
@@ -180,12 +181,12 @@ static void alloc(struct model *model)
 	if (object->pages)
 		return;
 	if (options == 0xff)
-		flags = 2;
+		flags = 4;
 	if (options == 0xfe)
 		priority = 8;
 	ret = FUZZ_CALL(pashm_pool_alloc(model->pool, size, priority, flags,
 					 &handle, &address));
-	if (size == 0 || flags > 1 || priority > 7)
+	if (size == 0 || flags > 3 || priority > 7)
 		fuzz_check(ret == -EINVAL);
 	else if (fuzz_has_failed() && ret)
 		fuzz_check(ret < 0);

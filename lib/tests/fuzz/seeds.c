@@ -161,6 +161,7 @@ int main(int argc, char **argv)
 	sequences(argv[1], "hostile");
 	sequences(argv[1], "pool");
 	sequences(argv[1], "pool_hostile");
+	sequences(argv[1], "slab");
 	sequences(argv[1], "cache");
 	imports(argv[1]);
 	pressures(argv[1]);

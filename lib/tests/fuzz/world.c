@@ -32,6 +32,8 @@
 #define CALLS_MOST	200000
 #define OVERSLEEP	20
 
+unsigned int fuzz_cpu;
+
 /**
  * struct mapping - one of the library's
  * @start:  address
@@ -415,6 +417,16 @@ int fuzz_text_fd(const struct fuzz_text *text)
 static const struct fuzz_text *file_of(const char *path)
 {
 	return world.inside && fuzz_file ? fuzz_file(path) : NULL;
+}
+
+long __wrap_sysconf(int name)
+{
+	return name == _SC_NPROCESSORS_ONLN ? FUZZ_CPUS : __real_sysconf(name);
+}
+
+int __wrap_sched_getcpu(void)
+{
+	return (int)fuzz_cpu;
 }
 
 int __wrap_open(const char *path, int flags, ...)

@@ -28,6 +28,8 @@ WRAP(int, mincore, void *address, size_t length, unsigned char *vec);
 WRAP(void *, malloc, size_t size);
 WRAP(void *, calloc, size_t count, size_t size);
 WRAP(void *, aligned_alloc, size_t align, size_t size);
+WRAP(long, sysconf, int name);
+WRAP(int, sched_getcpu, void);
 WRAP(int, open, const char *path, int flags, ...);
 WRAP(FILE *, fopen, const char *path, const char *mode);
 
