@@ -19,49 +19,14 @@
 #include <unistd.h>
 #include <pashm/cache.h>
 #include <pashm/pool.h>
-#include "backend.h"
 #include "cache_room.h"
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	__extension__ unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t key_hash(const struct pashm_cache *cache, const void *key,
-			 size_t length)
-{
-	const unsigned char *bytes = key;
-	uint64_t hash = cache->seed ^ length, word;
-
-	for (; length >= 8; bytes += 8, length -= 8) {
-		memcpy(&word, bytes, 8);
-		hash = mix(hash ^ word, 0x9e3779b97f4a7c15) + cache->seed;
-	}
-	word = 0;
-	memcpy(&word, bytes, length);
-	hash = mix(hash ^ word, 0xd6e8feb86659fd93) ^ cache->seed;
-	return mix(hash, 0xff51afd7ed558ccd);
-}
-
-static struct cache_shard *shard_of(struct pashm_cache *cache, uint64_t hash)
-{
-	return &cache->shards[(hash >> 59) % CACHE_SHARDS];
-}
+/* 6 years: the clock has 13 */
+#define EXPIRES_MOST_MS	(6ULL * 365 * 24 * 3600 * 1000)
 
 static bool key_is_bad(size_t key_length)
 {
 	return key_length == 0 || key_length > PASHM_CACHE_KEY_MAX;
-}
-
-static void value_set(struct pashm_cache *cache,
-		      struct pashm_cache_entry *entry,
-		      struct pashm_cache_value *value)
-{
-	value->data = pashm_pool_address(cache->pool, entry->handle);
-	value->length = entry->length;
-	value->entry = entry;
 }
 
 static int shards_init(struct pashm_cache *cache)
@@ -80,35 +45,25 @@ static int shards_init(struct pashm_cache *cache)
  */
 static void shard_destroy(struct cache_shard *shard)
 {
-	struct pashm_cache_entry *entry;
+	uint32_t number;
 
 	if (!shard->buckets || pthread_mutex_trylock(&shard->lock))
 		return;
-	while ((entry = shard->oldest)) {
-		pashm_cache_table_remove(shard, entry);
-		free(entry);
-	}
+	/* Their keys */
+	for (number = 1; number <= shard->made; number++)
+		pashm_cache_entry_free(shard, number);
 	pthread_mutex_unlock(&shard->lock);
 	pashm_cache_table_free(shard);
 }
 
 PASHM_API void pashm_cache_destroy(struct pashm_cache *cache)
 {
-	struct pashm_cache_entry *entry;
 	uint32_t i;
 
 	if (!cache)
 		return;
 	for (i = 0; i < CACHE_SHARDS; i++)
 		shard_destroy(&cache->shards[i]);
-	if (!pthread_mutex_trylock(&cache->lock)) {
-		while ((entry = cache->stuck)) {
-			cache->stuck = entry->chain;
-			free(entry);
-		}
-		pthread_mutex_unlock(&cache->lock);
-		pthread_mutex_destroy(&cache->lock);
-	}
 	pashm_pool_destroy(cache->pool);
 	pashm_region_close(cache->region);
 	free(cache);
@@ -141,7 +96,8 @@ PASHM_API int pashm_cache_create(const struct pashm_cache_params *params,
 	if (!c)
 		return -ENOMEM;
 	memset(c, 0, sizeof(*c));
-	pthread_mutex_init(&c->lock, NULL);
+	c->maximum = params->maximum;
+	c->born = pashm_cache_clock();
 	/* Without entropy the hash is merely predictable */
 	if (getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK) < 0)
 		c->seed = (uintptr_t)c;
@@ -158,123 +114,172 @@ PASHM_API int pashm_cache_create(const struct pashm_cache_params *params,
 	return 0;
 }
 
-/*
- * Under the shard's lock: a reference with a pin. An entry that has lost its
- * value goes onto @list.
- */
-static int entry_get(struct pashm_cache *cache, struct cache_shard *shard,
-		     struct pashm_cache_entry *entry,
-		     struct pashm_cache_entry **list)
-{
-	enum pashm_verdict verdict = PASHM_STALE;
-	int ret = 0;
-
-	/* A pin of what was purged would have the pressure looked at */
-	if (pashm_generation(cache->region, entry->handle.page) ==
-	    entry->handle.generation)
-		ret = pashm_pin(cache->region, entry->handle, &verdict);
-	if (ret)
-		return ret;
-	if (verdict == PASHM_INTACT) {
-		__atomic_fetch_add(&entry->references, 1, __ATOMIC_RELAXED);
-		pashm_cache_table_touch(shard, entry);
-		return 0;
-	}
-	if (verdict == PASHM_PURGED)
-		pashm_unpin(cache->region, entry->handle.page);
-	pashm_cache_room_lost(cache, shard, entry, list);
-	return -ENOENT;
-}
-
 PASHM_API int pashm_cache_get(struct pashm_cache *cache, const void *key,
 			      size_t key_length,
 			      struct pashm_cache_value *value)
 {
-	struct pashm_cache_entry *entry, *list = NULL;
+	uint32_t number, list = 0;
 	struct cache_shard *shard;
 	uint64_t hash;
-	int ret = -ENOENT;
+	int ret;
 
 	if (cache->region->forked || key_is_bad(key_length))
 		return -EINVAL;
-	hash = key_hash(cache, key, key_length);
+	hash = pashm_cache_hash(cache, key, key_length);
 	shard = shard_of(cache, hash);
 	pthread_mutex_lock(&shard->lock);
-	entry = pashm_cache_table_find(shard, hash, key, key_length);
-	if (entry)
-		ret = entry_get(cache, shard, entry, &list);
+	ret = pashm_cache_find(cache, shard, hash, key, key_length, &number,
+			       &list);
 	if (ret)
 		shard->misses++;
 	else
 		shard->hits++;
 	pthread_mutex_unlock(&shard->lock);
-	pashm_cache_entries_put(cache, list);
+	pashm_cache_entries_put(cache, shard, list);
 	if (!ret)
-		value_set(cache, entry, value);
+		pashm_cache_value_set(cache, shard, number, value);
 	return ret;
 }
 
 PASHM_API int pashm_cache_release(struct pashm_cache *cache,
 				  struct pashm_cache_value *value)
 {
-	struct pashm_cache_entry *entry = value->entry;
+	struct pashm_cache_value released = *value;
+	struct cache_shard *shard;
+	uint32_t number;
 
 	*value = (struct pashm_cache_value){ 0 };
-	if (cache->region->forked || !entry)
+	if (cache->region->forked ||
+	    !pashm_cache_value_entry(cache, &released, &shard, &number))
 		return -EINVAL;
 	/* In this order: the extent can only be ended once it is unpinned */
-	pashm_unpin(cache->region, entry->handle.page);
-	pashm_cache_entry_put(cache, entry);
+	pashm_unpin(cache->region, entry_at(shard, number)->handle.page);
+	pashm_cache_entry_put(cache, shard, number);
 	return 0;
 }
 
 /* A value that was there before is given the notes of its last extent */
-static void notes_hand_on(struct pashm_cache *cache,
-			  const struct pashm_cache_entry *entry)
+static void notes_hand_on(struct pashm_cache *cache, struct cache_shard *shard,
+			  const struct cache_entry *entry)
 {
-	struct cache_shard *shard = shard_of(cache, entry->hash);
 	uint32_t *pin = &cache->region->view.pins[entry->handle.page];
 	uint32_t now = __atomic_load_n(pin, __ATOMIC_RELAXED), notes;
 
-	pthread_mutex_lock(&shard->lock);
 	notes = pashm_cache_known_take(&shard->known, entry->hash);
-	pthread_mutex_unlock(&shard->lock);
 	/* Of those that share an extent, the one that is used most counts */
 	if (notes && pashm_pin_frequency(notes) >= pashm_pin_frequency(now))
 		pashm_note_set(pin, notes);
 }
 
+/*
+ * Where the key goes: behind a value that is smaller than a page, or if there is
+ * room anyway; else to the heap, as the object would get a page for it.
+ */
+static int key_place(struct pashm_cache *cache, size_t key_length,
+		     size_t length, struct cache_entry *entry)
+{
+	size_t page = 1UL << cache->region->view.page_shift;
+
+	entry->state = 1;
+	entry->sizes = (uint64_t)length << KEY_BITS | key_length;
+	if (length < page || pashm_pool_size(cache->pool, entry->handle) >=
+			     length + key_length)
+		return 0;
+	entry->key = malloc(offsetof(struct cache_key, key) + key_length);
+	if (!entry->key)
+		return -ENOMEM;
+	entry->key->length = length;
+	entry->key->key_length = (uint32_t)key_length;
+	entry_mark(entry, ENTRY_KEY);
+	return 0;
+}
+
+/* A place in the shard for an entry that is the writer's alone; 0: no memory */
+static uint32_t entry_place(struct pashm_cache *cache,
+			    const struct cache_entry *entry)
+{
+	struct cache_shard *shard = shard_of(cache, entry->hash);
+	uint32_t number;
+
+	pthread_mutex_lock(&shard->lock);
+	number = pashm_cache_entry_new(shard);
+	if (number) {
+		*entry_at(shard, number) = *entry;
+		notes_hand_on(cache, shard, entry);
+	}
+	pthread_mutex_unlock(&shard->lock);
+	return number;
+}
+
+static int options_read(const struct pashm_cache *cache,
+			const struct pashm_cache_options *options,
+			uint32_t *priority, struct cache_entry *entry)
+{
+	*priority = PASHM_PRIORITY_REGION;
+	if (!options)
+		return 0;
+	if (options->flags & ~PASHM_CACHE_PRIORITY ||
+	    options->expires_ms > EXPIRES_MOST_MS)
+		return -EINVAL;
+	if (options->flags & PASHM_CACHE_PRIORITY)
+		*priority = options->priority;
+	else if (options->priority)
+		return -EINVAL;
+	if (*priority > PASHM_PRIORITY_MAX && *priority != PASHM_PRIORITY_REGION)
+		return -EINVAL;
+	entry->expires = pashm_cache_expiry(cache, options->expires_ms);
+	return 0;
+}
+
 PASHM_API int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 				  size_t key_length, size_t length,
+				  const struct pashm_cache_options *options,
 				  struct pashm_cache_value *value)
 {
-	struct pashm_cache_entry *entry;
+	size_t align, size = length + key_length;
+	struct cache_entry entry = { 0 };
+	uint32_t number, priority;
 	int ret;
 
 	if (cache->region->forked || key_is_bad(key_length) || length == 0)
 		return -EINVAL;
-	entry = malloc(offsetof(struct pashm_cache_entry, key) + key_length);
-	if (!entry)
-		return -ENOMEM;
-	ret = pashm_cache_room_alloc(cache, length, &entry->handle);
-	if (ret) {
-		free(entry);
+	ret = options_read(cache, options, &priority, &entry);
+	if (ret)
 		return ret;
-	}
-	entry->hash = key_hash(cache, key, key_length);
-	entry->length = length;
-	entry->references = 1;
-	entry->key_length = (uint32_t)key_length;
-	memcpy(entry->key, key, key_length);
-	notes_hand_on(cache, entry);
-	value_set(cache, entry, value);
+	if (size < length)
+		return -EFBIG;
+	align = 1UL << cache->region->view.page_shift;
+	if (length < align)
+		align = 1;
+	else
+		size = length;
+	ret = pashm_cache_room_alloc(cache, align, size, priority,
+				     &entry.handle);
+	if (ret)
+		return ret;
+	entry.hash = pashm_cache_hash(cache, key, key_length);
+	if (key_place(cache, key_length, length, &entry))
+		goto no_memory;
+	memcpy((void *)entry_key(cache, &entry), key, key_length);
+	number = entry_place(cache, &entry);
+	if (!number)
+		goto no_memory;
+	pashm_cache_value_set(cache, shard_of(cache, entry.hash), number,
+			      value);
 	return 0;
+
+no_memory:
+	if (entry_is(&entry, ENTRY_KEY))
+		free(entry.key);
+	pashm_pool_unpin(cache->pool, entry.handle);
+	pashm_pool_free(cache->pool, entry.handle);
+	return -ENOMEM;
 }
 
 /* A value that replaces another one is used as that was */
 static void notes_inherit(struct pashm_cache *cache,
-			  const struct pashm_cache_entry *entry,
-			  const struct pashm_cache_entry *old)
+			  const struct cache_entry *entry,
+			  const struct cache_entry *old)
 {
 	uint32_t *pins = cache->region->view.pins;
 	uint32_t before = __atomic_load_n(&pins[old->handle.page],
@@ -289,46 +294,51 @@ static void notes_inherit(struct pashm_cache *cache,
 PASHM_API int pashm_cache_commit(struct pashm_cache *cache,
 				 struct pashm_cache_value *value, int keep)
 {
-	struct pashm_cache_entry *old, *entry = value->entry, *list = NULL;
 	struct cache_shard *shard;
+	struct cache_entry *entry;
+	uint32_t number, old, list = 0;
 
-	if (cache->region->forked || !entry) {
+	if (cache->region->forked ||
+	    !pashm_cache_value_entry(cache, value, &shard, &number)) {
 		*value = (struct pashm_cache_value){ 0 };
 		return -EINVAL;
 	}
-	shard = shard_of(cache, entry->hash);
+	entry = entry_at(shard, number);
 	/* The table's; the writer's becomes a reader's */
-	__atomic_fetch_add(&entry->references, 1, __ATOMIC_RELAXED);
+	entry_hold(entry);
 	pthread_mutex_lock(&shard->lock);
-	old = pashm_cache_table_find(shard, entry->hash, entry->key,
-				     entry->key_length);
-	if (old) {
-		notes_inherit(cache, entry, old);
-		pashm_cache_table_take(shard, old, &list);
-	}
-	pashm_cache_table_insert(shard, entry);
+	old = pashm_cache_take(cache, shard, entry->hash,
+			       entry_key(cache, entry),
+			       entry_key_length(entry), &list);
+	if (old)
+		notes_inherit(cache, entry, entry_at(shard, old));
+	pashm_cache_insert(cache, shard, number);
 	pashm_cache_room_keep(cache, shard, &list);
 	pthread_mutex_unlock(&shard->lock);
-	pashm_cache_entries_put(cache, list);
+	pashm_cache_entries_put(cache, shard, list);
+	pashm_cache_room_limit(cache);
 	return keep ? 0 : pashm_cache_release(cache, value);
 }
 
 /* It was not made anew after all */
 static void notes_give_back(struct pashm_cache *cache,
-			    const struct pashm_cache_entry *entry)
+			    const struct pashm_cache_value *value)
 {
-	struct cache_shard *shard = shard_of(cache, entry->hash);
+	struct cache_shard *shard;
+	uint32_t number;
 
+	if (!pashm_cache_value_entry(cache, value, &shard, &number))
+		return;
 	pthread_mutex_lock(&shard->lock);
-	pashm_cache_room_remember(cache, shard, entry);
+	pashm_cache_room_remember(cache, shard, entry_at(shard, number));
 	pthread_mutex_unlock(&shard->lock);
 }
 
 PASHM_API int pashm_cache_abort(struct pashm_cache *cache,
 				struct pashm_cache_value *value)
 {
-	if (value->entry && !cache->region->forked)
-		notes_give_back(cache, value->entry);
+	if (!cache->region->forked)
+		notes_give_back(cache, value);
 	return pashm_cache_release(cache, value);
 }
 
@@ -339,7 +349,7 @@ PASHM_API int pashm_cache_put(struct pashm_cache *cache, const void *key,
 	struct pashm_cache_value value;
 	int ret;
 
-	ret = pashm_cache_reserve(cache, key, key_length, length, &value);
+	ret = pashm_cache_reserve(cache, key, key_length, length, NULL, &value);
 	if (ret)
 		return ret;
 	memcpy(value.data, data, length);
@@ -349,21 +359,19 @@ PASHM_API int pashm_cache_put(struct pashm_cache *cache, const void *key,
 PASHM_API int pashm_cache_remove(struct pashm_cache *cache, const void *key,
 				 size_t key_length)
 {
-	struct pashm_cache_entry *entry, *list = NULL;
 	struct cache_shard *shard;
+	uint32_t taken, list = 0;
 	uint64_t hash;
 
 	if (cache->region->forked || key_is_bad(key_length))
 		return -EINVAL;
-	hash = key_hash(cache, key, key_length);
+	hash = pashm_cache_hash(cache, key, key_length);
 	shard = shard_of(cache, hash);
 	pthread_mutex_lock(&shard->lock);
-	entry = pashm_cache_table_find(shard, hash, key, key_length);
-	if (entry)
-		pashm_cache_table_take(shard, entry, &list);
+	taken = pashm_cache_take(cache, shard, hash, key, key_length, &list);
 	pthread_mutex_unlock(&shard->lock);
-	pashm_cache_entries_put(cache, list);
-	return entry ? 0 : -ENOENT;
+	pashm_cache_entries_put(cache, shard, list);
+	return taken ? 0 : -ENOENT;
 }
 
 PASHM_API void pashm_cache_stats(struct pashm_cache *cache,
@@ -375,6 +383,7 @@ PASHM_API void pashm_cache_stats(struct pashm_cache *cache,
 	memset(stats, 0, sizeof(*stats));
 	if (cache->region->forked)
 		return;
+	stats->heap = sizeof(*cache);
 	for (i = 0; i < CACHE_SHARDS; i++) {
 		shard = &cache->shards[i];
 		pthread_mutex_lock(&shard->lock);
@@ -382,6 +391,9 @@ PASHM_API void pashm_cache_stats(struct pashm_cache *cache,
 		stats->misses += shard->misses;
 		stats->purged += shard->purged;
 		stats->evicted += shard->evicted;
+		stats->expired += shard->expired;
+		stats->builds += shard->builds_made;
+		stats->heap += pashm_cache_table_heap(shard);
 		stats->entries += shard->entries;
 		stats->bytes += shard->bytes;
 		pthread_mutex_unlock(&shard->lock);

@@ -9,6 +9,7 @@
 /* Purges to wait for before a shard is searched, in parts of its entries */
 #define SEARCH_SHARE	4
 #define SEARCH_LEAST	64
+#define SEARCH_SMALL	1024
 
 /*
  * acquire: what these purges took is found by a search that begins afterwards.
@@ -21,69 +22,97 @@ static uint64_t purges_now(const struct pashm_cache *cache)
 			       __ATOMIC_ACQUIRE);
 }
 
+static void entry_recycle(struct cache_shard *shard, uint32_t number)
+{
+	pthread_mutex_lock(&shard->lock);
+	pashm_cache_entry_free(shard, number);
+	pthread_mutex_unlock(&shard->lock);
+}
+
 /*
- * End an entry's extent, and the entry. That can fail for a while: somebody has
+ * Free an entry's object, and the entry. That can fail for a while: somebody has
  * pinned the extent through the cache's region, or a purge does not end. Then
  * the entry is kept for later, as else its address space would be lost.
  */
-static bool entry_free(struct pashm_cache *cache,
-		       struct pashm_cache_entry *entry)
+static bool entry_free(struct pashm_cache *cache, struct cache_shard *shard,
+		       uint32_t number)
 {
+	struct cache_entry *entry = entry_at(shard, number);
 	int ret;
 
 	do {
 		ret = pashm_pool_free(cache->pool, entry->handle);
 	} while (ret == -EINTR);
 	if (ret == 0 || ret == -ESTALE) {
-		free(entry);
+		entry_recycle(shard, number);
 		return true;
 	}
-	pthread_mutex_lock(&cache->lock);
-	entry->chain = cache->stuck;
-	cache->stuck = entry;
-	pthread_mutex_unlock(&cache->lock);
+	pthread_mutex_lock(&shard->lock);
+	entry->chain = shard->stuck;
+	shard->stuck = number;
+	pthread_mutex_unlock(&shard->lock);
 	return false;
 }
 
 /* Try again; was there any that could be freed now? */
-static bool stuck_free(struct pashm_cache *cache)
+static bool stuck_free(struct pashm_cache *cache, struct cache_shard *shard)
 {
-	struct pashm_cache_entry *entry, *list;
+	uint32_t number, list;
 	bool any = false;
 
-	pthread_mutex_lock(&cache->lock);
-	list = cache->stuck;
-	cache->stuck = NULL;
-	pthread_mutex_unlock(&cache->lock);
-	while ((entry = list)) {
-		list = entry->chain;
-		any |= entry_free(cache, entry);
+	pthread_mutex_lock(&shard->lock);
+	list = shard->stuck;
+	shard->stuck = 0;
+	pthread_mutex_unlock(&shard->lock);
+	while ((number = list)) {
+		list = entry_at(shard, number)->chain;
+		any |= entry_free(cache, shard, number);
 	}
 	return any;
 }
 
-void pashm_cache_entry_put(struct pashm_cache *cache,
-			   struct pashm_cache_entry *entry)
+void pashm_cache_entry_put(struct pashm_cache *cache, struct cache_shard *shard,
+			   uint32_t number)
 {
+	struct cache_entry *entry = entry_at(shard, number);
 	/* acq_rel: all readers are done when the last one frees */
-	if (__atomic_sub_fetch(&entry->references, 1, __ATOMIC_ACQ_REL) == 0)
-		entry_free(cache, entry);
+	uint32_t before = __atomic_fetch_sub(&entry->state, 1,
+					     __ATOMIC_ACQ_REL);
+
+	if ((before & ENTRY_REFERENCES) == 1)
+		entry_free(cache, shard, number);
 }
 
 void pashm_cache_entries_put(struct pashm_cache *cache,
-			     struct pashm_cache_entry *list)
+			     struct cache_shard *shard, uint32_t list)
 {
-	struct pashm_cache_entry *entry;
+	uint32_t number;
 
-	while ((entry = list)) {
-		list = entry->chain;
-		pashm_cache_entry_put(cache, entry);
+	while ((number = list)) {
+		list = entry_at(shard, number)->chain;
+		pashm_cache_entry_put(cache, shard, number);
 	}
+}
+
+void pashm_cache_insert(struct pashm_cache *cache, struct cache_shard *shard,
+			uint32_t number)
+{
+	pashm_cache_table_insert(shard, number);
+	__atomic_fetch_add(&cache->bytes, entry_length(entry_at(shard, number)),
+			   __ATOMIC_RELAXED);
+}
+
+void pashm_cache_drop(struct pashm_cache *cache, struct cache_shard *shard,
+		      uint32_t number, uint32_t *list)
+{
+	__atomic_fetch_sub(&cache->bytes, entry_length(entry_at(shard, number)),
+			   __ATOMIC_RELAXED);
+	pashm_cache_table_take(shard, number, list);
 }
 
 void pashm_cache_room_remember(struct pashm_cache *cache,
 			       struct cache_shard *shard,
-			       const struct pashm_cache_entry *entry)
+			       const struct cache_entry *entry)
 {
 	const struct pashm_view *view = &cache->region->view;
 	uint32_t pin = __atomic_load_n(&view->pins[entry->handle.page],
@@ -96,28 +125,28 @@ void pashm_cache_room_remember(struct pashm_cache *cache,
 }
 
 void pashm_cache_room_lost(struct pashm_cache *cache,
-			   struct cache_shard *shard,
-			   struct pashm_cache_entry *entry,
-			   struct pashm_cache_entry **list)
+			   struct cache_shard *shard, uint32_t number,
+			   uint32_t *list)
 {
 	shard->purged++;
-	pashm_cache_room_remember(cache, shard, entry);
-	pashm_cache_table_take(shard, entry, list);
+	pashm_cache_room_remember(cache, shard, entry_at(shard, number));
+	pashm_cache_drop(cache, shard, number, list);
 }
 
 /* Under the shard's lock; entries whose values are gone go onto @list */
 static void shard_search(struct pashm_cache *cache, struct cache_shard *shard,
-			 struct pashm_cache_entry **list)
+			 uint32_t *list)
 {
-	struct pashm_cache_entry *entry, *next;
+	const struct cache_entry *entry;
+	uint32_t number, next;
 
 	shard->purges = purges_now(cache);
-	for (entry = shard->oldest; entry; entry = next) {
+	for (number = shard->oldest; number; number = next) {
+		entry = entry_at(shard, number);
 		next = entry->newer;
-		if (pashm_generation(cache->region, entry->handle.page) ==
+		if (pashm_generation(cache->region, entry->handle.page) !=
 		    entry->handle.generation)
-			continue;
-		pashm_cache_room_lost(cache, shard, entry, list);
+			pashm_cache_room_lost(cache, shard, number, list);
 	}
 }
 
@@ -133,82 +162,105 @@ static uint64_t values_of_a_purge(const struct pashm_cache *cache,
 }
 
 /*
- * Search when about a quarter of the shard's entries may have died, so that a
- * purged value pays for four visits.
+ * A search is worth it when about a quarter of the shard's entries may have died,
+ * so that a purged value pays for four visits; or for any, if it takes no time and
+ * room is needed.
  */
-void pashm_cache_room_keep(struct pashm_cache *cache,
-			   struct cache_shard *shard,
-			   struct pashm_cache_entry **list)
+static bool is_worth_it(const struct pashm_cache *cache,
+			const struct cache_shard *shard, bool needed)
 {
-	uint64_t purged = (purges_now(cache) - shard->purges) *
-			  values_of_a_purge(cache, shard);
+	uint64_t purges = purges_now(cache) - shard->purges;
 
-	if (purged > CACHE_SHARDS * (SEARCH_LEAST +
-				     shard->entries / SEARCH_SHARE))
+	if (needed && purges && shard->entries <= SEARCH_SMALL)
+		return true;
+	return purges * values_of_a_purge(cache, shard) >
+	       CACHE_SHARDS * (SEARCH_LEAST + shard->entries / SEARCH_SHARE);
+}
+
+void pashm_cache_room_keep(struct pashm_cache *cache,
+			   struct cache_shard *shard, uint32_t *list)
+{
+	if (is_worth_it(cache, shard, false))
 		shard_search(cache, shard, list);
 }
 
-/* Drop all entries that have lost their value; were there any? */
+/* Drop entries that have lost their value; is there more room now? */
 static bool cache_search(struct pashm_cache *cache)
 {
-	struct pashm_cache_entry *list = NULL;
 	struct cache_shard *shard;
-	uint32_t i;
+	bool any = false;
+	uint32_t i, list;
 
 	for (i = 0; i < CACHE_SHARDS; i++) {
 		shard = &cache->shards[i];
+		any |= stuck_free(cache, shard);
+		list = 0;
 		pthread_mutex_lock(&shard->lock);
-		if (purges_now(cache) != shard->purges)
+		if (is_worth_it(cache, shard, true))
 			shard_search(cache, shard, &list);
 		pthread_mutex_unlock(&shard->lock);
+		any |= list;
+		pashm_cache_entries_put(cache, shard, list);
 	}
-	if (!list)
-		return false;
-	pashm_cache_entries_put(cache, list);
-	return true;
+	return any;
 }
 
-/* Throw out the least recently used entry of the next shard that has any */
+/*
+ * Throw out an entry of the next shard that has one to spare. In the second round
+ * none counts as used any more.
+ */
 static bool cache_evict(struct pashm_cache *cache)
 {
-	struct pashm_cache_entry *list = NULL;
 	struct cache_shard *shard;
-	uint32_t i, turn;
+	uint32_t i, turn, number, list = 0;
 
-	for (i = 0; i < CACHE_SHARDS && !list; i++) {
+	for (i = 0; i < 2 * CACHE_SHARDS && !list; i++) {
 		turn = __atomic_fetch_add(&cache->turn, 1, __ATOMIC_RELAXED);
 		shard = &cache->shards[turn % CACHE_SHARDS];
 		pthread_mutex_lock(&shard->lock);
-		if (shard->oldest) {
+		number = pashm_cache_table_victim(shard);
+		if (number) {
 			shard->evicted++;
-			pashm_cache_table_take(shard, shard->oldest, &list);
+			pashm_cache_drop(cache, shard, number, &list);
 		}
 		pthread_mutex_unlock(&shard->lock);
+		pashm_cache_entries_put(cache, shard, list);
 	}
-	if (!list)
-		return false;
-	pashm_cache_entries_put(cache, list);
-	return true;
+	return list;
 }
 
-int pashm_cache_room_alloc(struct pashm_cache *cache, size_t length,
-			   struct pashm_handle *handle)
+int pashm_cache_room_alloc(struct pashm_cache *cache, size_t align, size_t size,
+			   uint32_t priority, struct pashm_handle *handle)
 {
-	bool searched = false, found;
+	bool searched = false;
 	int ret;
 
 	for (;;) {
-		ret = pashm_pool_alloc(cache->pool, length,
-				       PASHM_PRIORITY_REGION, 0, handle, NULL);
-		if (ret != -ENOSPC || length > cache->region->length)
+		ret = pashm_pool_alloc_aligned(cache->pool, align, size,
+					       priority, 0, handle, NULL);
+		if (ret != -ENOSPC || size > cache->region->length)
 			return ret;
 		if (!searched) {
 			searched = true;
-			found = stuck_free(cache);
-			if (cache_search(cache) || found)
+			if (cache_search(cache))
 				continue;
 		}
 		if (!cache_evict(cache))
 			return ret;
 	}
+}
+
+static bool too_much(const struct pashm_cache *cache)
+{
+	return cache->maximum &&
+	       __atomic_load_n(&cache->bytes, __ATOMIC_RELAXED) >
+	       cache->maximum;
+}
+
+void pashm_cache_room_limit(struct pashm_cache *cache)
+{
+	if (!too_much(cache) || (cache_search(cache) && !too_much(cache)))
+		return;
+	while (too_much(cache) && cache_evict(cache))
+		;
 }

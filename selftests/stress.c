@@ -90,7 +90,7 @@ FIXTURE_SETUP(stress)
 	unsigned int i;
 
 	SKIP_WITHOUT_BACKEND(variant->backend);
-	self->seconds = scaled(60);
+	self->seconds = scaled(30);
 	self->ledger = mmap(NULL, sizeof(*self->ledger), RW,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->ledger);

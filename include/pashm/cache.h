@@ -6,7 +6,8 @@
  * writes it, and may be purged otherwise; a purged entry is a miss, and nobody
  * ever sees a purged byte. Values are a pool's objects: small ones share an
  * extent with others of about their size, and are pinned and purged with these.
- * Keys are on the heap.
+ * Keys are beside the values where there is room, so that what a cache of small
+ * values has on the heap is 60 bytes an entry, however long the keys are.
  *
  * All functions return 0 or a negative errno and do not set errno. A cache may
  * be used by all threads at once; only pashm_cache_destroy() must come last.
@@ -23,7 +24,6 @@ extern "C" {
 #endif
 
 struct pashm_cache;
-struct pashm_cache_entry;
 
 #define PASHM_CACHE_KEY_MAX	65535U
 
@@ -35,7 +35,10 @@ struct pashm_cache_entry;
  * @name:     of the region, shown in /proc/PID/maps; NULL for none. Copied
  * @backend:  enum pashm_backend
  * @flags:    PASHM_REGION_*, or 0; PASHM_REGION_SOLE is implied
- * @priority: of all values, with PASHM_REGION_PRIORITY: see pashm_region_params
+ * @priority: of values that have none of their own, with PASHM_REGION_PRIORITY:
+ *            see pashm_region_params
+ * @maximum:  bytes of values beyond which some are thrown out; 0 for none. None is
+ *            needed: pressure does it
  *
  * Members not named in an initialiser are zero, and zero means the default.
  */
@@ -45,6 +48,26 @@ struct pashm_cache_params {
 	uint32_t backend;
 	uint32_t flags;
 	uint32_t priority;
+	uint64_t maximum;
+};
+
+/* In pashm_cache_options: priority counts */
+#define PASHM_CACHE_PRIORITY	(1U << 0)
+
+/**
+ * struct pashm_cache_options - of one value
+ * @flags:      PASHM_CACHE_PRIORITY
+ * @priority:   0 (taken first) to PASHM_PRIORITY_MAX
+ * @expires_ms: time after which it is not found any more, rounded up to tenths of
+ *              a second, at most 6 years; 0 for never. The clock stands still
+ *              while the machine sleeps
+ *
+ * Members not named in an initialiser are zero, and zero means the default.
+ */
+struct pashm_cache_options {
+	uint32_t flags;
+	uint32_t priority;
+	uint64_t expires_ms;
 };
 
 /**
@@ -52,12 +75,12 @@ struct pashm_cache_params {
  * @data:   its bytes, aligned to 16, or to a page if there are as many;
  *          writable until it is committed
  * @length: bytes
- * @entry:  the cache's own
+ * @entry:  the cache's own; 0 if there is no value
  */
 struct pashm_cache_value {
 	void *data;
 	size_t length;
-	struct pashm_cache_entry *entry;
+	uint64_t entry;
 };
 
 /**
@@ -65,7 +88,10 @@ struct pashm_cache_value {
  * @hits:    gets that found a value
  * @misses:  gets that did not, purged values included
  * @purged:  entries found purged, by a get or while room was made
- * @evicted: entries thrown out because the address space was full
+ * @evicted: entries thrown out because the address space or the maximum was full
+ * @expired: entries found too old
+ * @builds:  calls of pashm_cache_get_or_build() that built
+ * @heap:    bytes that the cache has on the heap now, without the allocator's
  * @entries: entries now; some may have been purged without anyone noticing yet
  * @bytes:   bytes of their values
  */
@@ -74,6 +100,9 @@ struct pashm_cache_stats {
 	uint64_t misses;
 	uint64_t purged;
 	uint64_t evicted;
+	uint64_t expired;
+	uint64_t builds;
+	uint64_t heap;
 	uint64_t entries;
 	uint64_t bytes;
 };
@@ -86,15 +115,17 @@ struct pashm_cache_stats {
  * Its region is made with PASHM_REGION_SOLE: no other process can import it.
  * Without the module none can purge it, either, as pashmctl does.
  *
- * Heap: an entry needs 68 bytes and its key, 2 in the allocator or 52 if its
- * value does not share its pages, and 8 to 16 in the hash table, purged or not.
- * Puts look for purged entries now and then, so that entries without a value do
- * not pile up.
+ * Heap: an entry needs 48 bytes, 4 to 8 in the hash table, and in the allocator
+ * 2; if its value does not share its pages, 52 there, and the key and 16 unless the
+ * pages have room for it. Notes of values that were purged
+ * need 4 bytes each, for up to 8 times as many as there are entries. Puts look for
+ * purged entries now and then, so that entries without a value do not pile up.
+ * What is not needed any more is used again, but not given back.
  *
  * Not inherited over fork: in a child all functions fail with -EINVAL, the
  * counters are 0, and only pashm_cache_destroy() makes sense.
  *
- * Returns 0, or as pashm_region_create().
+ * Returns 0, or as pashm_region_create() and pashm_pool_create().
  * Since: 0.1
  */
 int pashm_cache_create(const struct pashm_cache_params *params,
@@ -150,12 +181,12 @@ int pashm_cache_release(struct pashm_cache *cache,
  * @length:     their number, at least 1
  *
  * Replaces the value that the key may have; those who read it keep it. If the
- * address space is full, purged entries are dropped, then the least recently
- * used.
+ * address space or the maximum is full, purged entries are dropped, then such as
+ * were not used for long.
  *
  * Returns 0, or
  *   -EINVAL  key length, length 0, in a child
- *   -EFBIG   more than PASHM_EXTENT_PAGES_MAX pages
+ *   -EFBIG   value and key are more than PASHM_EXTENT_PAGES_MAX pages
  *   -ENOSPC  does not fit, whatever is thrown out
  *   -EBUSY, -EAGAIN, -ERANGE  somebody has pinned free pages, or made extents,
  *            through pashm_cache_region()
@@ -173,15 +204,18 @@ int pashm_cache_put(struct pashm_cache *cache, const void *key,
  * @key:        bytes of the key; copied
  * @key_length: 1 to PASHM_CACHE_KEY_MAX
  * @length:     bytes of the value, at least 1
+ * @options:    how long it lives, and the like; NULL for all defaults
  * @value:      set on success, for writing; the bytes are undefined. The
  *              caller ends it with pashm_cache_commit() or pashm_cache_abort()
  *
  * Nobody else sees it until it is committed. Two threads may fill the same key
- * at the same time: the later commit wins. Returns as pashm_cache_put().
+ * at the same time: the later commit wins. Returns as pashm_cache_put(), and
+ * -EINVAL also for an unknown flag, or a priority or a time that is too high.
  * Thread-safe. Since: 0.1
  */
 int pashm_cache_reserve(struct pashm_cache *cache, const void *key,
 			size_t key_length, size_t length,
+			const struct pashm_cache_options *options,
 			struct pashm_cache_value *value);
 
 /**
@@ -206,6 +240,79 @@ int pashm_cache_commit(struct pashm_cache *cache,
  */
 int pashm_cache_abort(struct pashm_cache *cache,
 		      struct pashm_cache_value *value);
+
+/**
+ * pashm_cache_build - makes a value that was not found
+ * @cache:      the cache
+ * @key:        as given to pashm_cache_get_or_build()
+ * @key_length: likewise
+ * @value:      to be reserved for that key, and filled; it is committed by the
+ *              caller
+ * @context:    likewise
+ *
+ * Called without any lock. Returns 0, or a negative errno of its own: then it has
+ * aborted what it reserved.
+ */
+typedef int pashm_cache_build(struct pashm_cache *cache, const void *key,
+			      size_t key_length,
+			      struct pashm_cache_value *value, void *context);
+
+/* If another thread is building the value, do not wait for it */
+#define PASHM_CACHE_PASS	(1U << 0)
+
+/**
+ * pashm_cache_get_or_build - look up a key, and make its value if need be
+ * @cache:      a cache
+ * @key:        bytes of the key
+ * @key_length: 1 to PASHM_CACHE_KEY_MAX
+ * @build:      called if there is no value
+ * @context:    for @build
+ * @flags:      PASHM_CACHE_PASS
+ * @value:      set on success, as by pashm_cache_get()
+ *
+ * One thread at a time builds a key's value; the others wait and find it. If it
+ * fails, they try themselves, one after the other.
+ *
+ * Returns 0, or as pashm_cache_get() but for -ENOENT, or
+ *   -EBUSY    another thread builds, and @flags has PASHM_CACHE_PASS
+ *   -EDEADLK  this thread builds that value already
+ *   -EINVAL   also an unknown flag, or @build has returned 0 without a value
+ *   what @build returned
+ * Thread-safe. Since: 0.1
+ */
+int pashm_cache_get_or_build(struct pashm_cache *cache, const void *key,
+			     size_t key_length, pashm_cache_build *build,
+			     void *context, uint32_t flags,
+			     struct pashm_cache_value *value);
+
+/**
+ * pashm_cache_visit - is shown an entry
+ * @key:        its key, beside the value; as long as @value is pinned
+ * @key_length: bytes
+ * @value:      pinned during the call; the cache's to release
+ * @context:    as given to pashm_cache_each()
+ *
+ * Called without any lock: it may call all functions but pashm_cache_destroy().
+ * Returns 0 to go on, and else what pashm_cache_each() is to return.
+ */
+typedef int pashm_cache_visit(const void *key, size_t key_length,
+			      const struct pashm_cache_value *value,
+			      void *context);
+
+/**
+ * pashm_cache_each - show all entries that have a value
+ * @cache:   a cache
+ * @visit:   called for each
+ * @context: for @visit
+ *
+ * What is there from the beginning to the end is shown once, what comes or goes
+ * meanwhile perhaps. Does not count as use.
+ *
+ * Returns 0, -EINVAL in a child, or what @visit returned if that was not 0.
+ * Thread-safe. Since: 0.1
+ */
+int pashm_cache_each(struct pashm_cache *cache, pashm_cache_visit *visit,
+		     void *context);
 
 /**
  * pashm_cache_remove - drop a key

@@ -89,9 +89,9 @@ static void bad_arguments_are_refused(void **test)
 					 &value), -EINVAL);
 	assert_int_equal(pashm_cache_put(*test, "k", 0, "v", 1), -EINVAL);
 	assert_int_equal(pashm_cache_put(*test, "k", 1, "v", 0), -EINVAL);
-	assert_int_equal(pashm_cache_reserve(*test, "k", 0, 1, &value),
+	assert_int_equal(pashm_cache_reserve(*test, "k", 0, 1, NULL, &value),
 			 -EINVAL);
-	assert_int_equal(pashm_cache_reserve(*test, "k", 1, 0, &value),
+	assert_int_equal(pashm_cache_reserve(*test, "k", 1, 0, NULL, &value),
 			 -EINVAL);
 	assert_int_equal(pashm_cache_remove(*test, "k", 0), -EINVAL);
 	assert_int_equal(pashm_cache_remove(*test, "k", 1), -ENOENT);
@@ -148,7 +148,7 @@ static void a_reserved_value_is_seen_once_committed(void **test)
 {
 	struct pashm_cache_value value;
 
-	assert_int_equal(pashm_cache_reserve(*test, "k", 1, 6, &value), 0);
+	assert_int_equal(pashm_cache_reserve(*test, "k", 1, 6, NULL, &value), 0);
 	expect_miss(*test, "k");
 	strcpy(value.data, "hello");
 	assert_int_equal(purge(pashm_cache_region(*test)), 0);
@@ -165,7 +165,7 @@ static void an_aborted_value_is_never_seen(void **test)
 	struct pashm_cache_value value;
 
 	assert_int_equal(put(*test, "k", "old"), 0);
-	assert_int_equal(pashm_cache_reserve(*test, "k", 1, 6, &value), 0);
+	assert_int_equal(pashm_cache_reserve(*test, "k", 1, 6, NULL, &value), 0);
 	pashm_cache_abort(*test, &value);
 	expect(*test, "k", "old");
 }
@@ -209,7 +209,7 @@ static void what_can_never_fit_evicts_nobody(void **test)
 
 	assert_int_equal(put(*test, "k", "v"), 0);
 	assert_int_equal(pashm_cache_reserve(*test, "big", 3,
-					     (PAGES + 1) * page_size(), &value),
+					     (PAGES + 1) * page_size(), NULL, &value),
 			 -ENOSPC);
 	assert_int_equal(pashm_cache_put(*test, "big", 3, "never read",
 					 (PAGES + 1) * page_size()), -ENOSPC);
@@ -221,9 +221,9 @@ static void values_in_use_cannot_make_room(void **test)
 	struct pashm_cache_value value, other;
 
 	assert_int_equal(pashm_cache_reserve(*test, "all", 3,
-					     PAGES * page_size(), &value), 0);
+					     PAGES * page_size(), NULL, &value), 0);
 	pashm_cache_commit(*test, &value, 1);
-	assert_int_equal(pashm_cache_reserve(*test, "more", 4, 1, &other),
+	assert_int_equal(pashm_cache_reserve(*test, "more", 4, 1, NULL, &other),
 			 -ENOSPC);
 	pashm_cache_release(*test, &value);
 	assert_int_equal(put(*test, "more", "x"), 0);
@@ -291,7 +291,7 @@ static void *load(void *argument)
 		ret = pashm_cache_get(cache, &key, sizeof(key), &value);
 		if (ret == -ENOENT) {
 			ret = pashm_cache_reserve(cache, &key, sizeof(key),
-						  5000, &value);
+						  5000, NULL, &value);
 			if (ret == -ENOSPC)
 				continue;
 			if (ret)
@@ -443,7 +443,7 @@ static void a_value_that_is_replaced_or_given_up_is_known(void **test)
 	assert_int_equal(pashm_pin_frequency(*pin_word(cache, "often")), 3);
 	assert_int_equal(pashm_region_purge(region, NULL), 0);
 	expect_miss(cache, "often");
-	assert_int_equal(pashm_cache_reserve(cache, "often", 5, 10, &value), 0);
+	assert_int_equal(pashm_cache_reserve(cache, "often", 5, 10, NULL, &value), 0);
 	assert_int_equal(pashm_cache_abort(cache, &value), 0);
 	assert_int_equal(put(cache, "often", "text"), 0);
 	/* The purge has made the clock tick */

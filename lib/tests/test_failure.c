@@ -333,15 +333,18 @@ static void a_cache_that_cannot_be_made_leaves_nothing(void **test)
 	assert_in_range(each_fails(cache, NULL, ENOMEM), 40, 120);
 }
 
+/* Its key has no room beside the value */
 static int put(void *cache)
 {
-	return pashm_cache_put(cache, "key", 3, "value", 5);
+	static const char data[65536];
+
+	return pashm_cache_put(cache, "key", 3, data, page_size());
 }
 
 static int reserve(void *cache)
 {
 	struct pashm_cache_value value;
-	int ret = pashm_cache_reserve(cache, "key", 3, 5, &value);
+	int ret = pashm_cache_reserve(cache, "key", 3, 5, NULL, &value);
 
 	return ret ? ret : pashm_cache_abort(cache, &value);
 }

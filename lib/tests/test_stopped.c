@@ -168,7 +168,7 @@ static void a_cache_neither_finds_nor_loses(void **test)
 	stop(region, 0);
 	assert_int_equal(pashm_cache_put(cache, "l", 1, page, page_size()),
 			 -ETIMEDOUT);
-	assert_int_equal(pashm_cache_reserve(cache, "l", 1, page_size(), &value),
+	assert_int_equal(pashm_cache_reserve(cache, "l", 1, page_size(), NULL, &value),
 			 -ETIMEDOUT);
 	go_on(region, 0);
 

@@ -19,7 +19,7 @@ struct store {
 struct store_value {
 	void *data;
 	size_t length;
-	void *entry;
+	uintptr_t entry;
 };
 
 /**

@@ -121,7 +121,7 @@ static int store_heap_get(struct store *store, const char *key,
 		TAILQ_INSERT_HEAD(&h->use, item, use);
 		value->data = item->data;
 		value->length = (size_t)(item->key - (char *)item->data);
-		value->entry = item;
+		value->entry = (uintptr_t)item;
 	}
 	pthread_mutex_unlock(&h->lock);
 	return item ? 0 : -ENOENT;
@@ -155,7 +155,7 @@ static int store_heap_reserve(struct store *store, const char *key,
 	strcpy(item->key, key);
 	value->data = item->data;
 	value->length = length;
-	value->entry = item;
+	value->entry = (uintptr_t)item;
 	return 0;
 }
 
@@ -163,7 +163,7 @@ static int store_heap_reserve(struct store *store, const char *key,
 static void store_heap_commit(struct store *store, struct store_value *value)
 {
 	struct heap_store *h = heap_store(store);
-	struct item *item = value->entry;
+	struct item *item = (struct item *)value->entry;
 	struct item *former;
 
 	pthread_mutex_lock(&h->lock);
@@ -181,7 +181,7 @@ static void store_heap_release(struct store *store, struct store_value *value)
 	struct heap_store *h = heap_store(store);
 
 	pthread_mutex_lock(&h->lock);
-	item_put(h, value->entry);
+	item_put(h, (struct item *)value->entry);
 	pthread_mutex_unlock(&h->lock);
 }
 

@@ -85,7 +85,7 @@ static int store_pashm_reserve(struct store *store, const char *key,
 {
 	struct pashm_cache_value reserved;
 	int ret = pashm_cache_reserve(cache_of(store), key, strlen(key),
-				      length, &reserved);
+				      length, NULL, &reserved);
 
 	if (!ret)
 		*value = value_from(&reserved);

@@ -177,12 +177,12 @@ static void reserve(struct model *model)
 	if (held->value.entry)
 		return;
 	ret = FUZZ_CALL(pashm_cache_reserve(model->cache, bytes, size, length,
-					    &held->value));
+					    NULL, &held->value));
 	losses_note(model);
 	if (ret) {
 		fuzz_check(ret == (length ? -ENOSPC : -EINVAL) ||
 			   fuzz_has_failed());
-		held->value.entry = NULL;
+		held->value.entry = 0;
 		return;
 	}
 	fuzz_check(held->value.length == length);
@@ -291,7 +291,10 @@ static void cache_remove(struct model *model)
 	key->presence = ABSENT;
 }
 
-/* All that nobody reads is gone, and nothing else */
+/*
+ * All that nobody reads is gone, and nothing else; but what is smaller than a page
+ * may be beside something that is being read
+ */
 static void purge(struct model *model)
 {
 	struct pashm_region *region = pashm_cache_region(model->cache);
@@ -305,7 +308,8 @@ static void purge(struct model *model)
 		if (model->keys[i].presence < UNSURE ||
 		    is_held(model, &model->keys[i]))
 			continue;
-		model->keys[i].presence = failed ? UNSURE : DEAD;
+		model->keys[i].presence =
+			failed || model->keys[i].length < PAGE ? UNSURE : DEAD;
 	}
 }
 
@@ -383,7 +387,7 @@ static void all_pages_are_left(struct model *model)
 	for (i = 0; i < HELD; i++)
 		end(model, &model->held[i], 1);
 	fuzz_check(!FUZZ_CALL(pashm_cache_reserve(model->cache, "all", 3,
-						  PAGES * PAGE, &value)));
+						  PAGES * PAGE, NULL, &value)));
 	fuzz_check(!FUZZ_CALL(pashm_cache_abort(model->cache, &value)));
 }
 
