@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "headroom.h"
+#include "listen.h"
 #include "pressure.h"
 #include "registry.h"
 #include "watch.h"
@@ -125,6 +126,18 @@ static int64_t take(int64_t bytes)
 		bytes = TAKE_BYTES;
 	pages = (uint64_t)((bytes + page - 1) / page);
 	return (int64_t)pashm_registry_reclaim(pages) * page;
+}
+
+/* What regions cannot give, others may; the thread's */
+static int64_t take_or_ask(int64_t bytes)
+{
+	int64_t taken = take(bytes);
+
+	if (bytes > TAKE_BYTES)
+		bytes = TAKE_BYTES;
+	if (taken < bytes)
+		taken += (int64_t)pashm_listen_ask((uint64_t)(bytes - taken));
+	return taken;
 }
 
 /**
@@ -287,7 +300,7 @@ static void *pressure_main(void *argument)
 		wanted = pace_wanted(&pace, slack);
 		if (stalled && wanted < STEP_BYTES)
 			wanted = STEP_BYTES;
-		taken = wanted ? take(wanted) : 0;
+		taken = wanted ? take_or_ask(wanted) : 0;
 		nap = nap_ms(pressure, &pace, slack, wanted, taken);
 		fds[FD_CGROUP].fd = pressure->cgroup;
 		stalled = false;

@@ -4,7 +4,7 @@
  * need to find. The library's only global state.
  *
  * LOCK ORDER: registry.lock is a leaf for everybody but fork, which takes it
- * first of all; nothing is called with it held but what starts the thread, and
+ * first of all, before that of listen.c; nothing is called with it held but what starts the thread, and
  * open() and close() of a memfd. Those are cancellation points, as is waiting
  * for @idle, so cancellation is off.
  *
@@ -22,6 +22,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include "backend.h"
+#include "listen.h"
 #include "pressure.h"
 #include "reclaim.h"
 #include "registry.h"
@@ -37,7 +38,7 @@
  * @first:    list of open regions
  * @turn:     where the next reclaim starts: moves on, so that regions take
  *            turns
- * @users:    regions that want the pressure thread
+ * @users:    regions and listeners that want the pressure thread
  * @pressure: the thread, while @users != 0
  */
 static struct registry {
@@ -57,10 +58,12 @@ static struct registry {
 static void fork_prepare(void)
 {
 	pthread_mutex_lock(&registry.lock);
+	pashm_listen_fork_prepare();
 }
 
 static void fork_parent(void)
 {
+	pashm_listen_fork_parent();
 	pthread_mutex_unlock(&registry.lock);
 }
 
@@ -89,6 +92,7 @@ static void fork_child(void)
 	if (registry.pressure)
 		pashm_pressure_forked(registry.pressure);
 	registry.pressure = NULL;
+	pashm_listen_fork_child();
 	/* What waited for it exists no more; so it is as good as new */
 	registry.idle = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	pthread_mutex_unlock(&registry.lock);
@@ -99,6 +103,13 @@ static void fork_watch(void)
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
+static void fork_watch_once(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, fork_watch);
+}
+
 static bool wants_thread(const struct pashm_region *region)
 {
 	return region->ops->reclaim &&
@@ -107,10 +118,9 @@ static bool wants_thread(const struct pashm_region *region)
 
 int pashm_registry_link(struct pashm_region *region)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int cancel, ret = 0;
 
-	pthread_once(&once, fork_watch);
+	fork_watch_once();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&registry.lock);
 	if (region->ops->hold)
@@ -146,6 +156,57 @@ void pashm_registry_unlink(struct pashm_region *region)
 	pthread_setcancelstate(cancel, NULL);
 }
 
+/* Under the lock */
+static int user_add(void)
+{
+	int ret = 0;
+
+	if (registry.users == 0)
+		ret = pashm_pressure_start(&registry.pressure);
+	if (!ret)
+		registry.users++;
+	return ret;
+}
+
+/* Under the lock; returns the thread, if it is to be stopped without it */
+static struct pressure *user_remove(void)
+{
+	struct pressure *stop = NULL;
+
+	if (--registry.users == 0) {
+		stop = registry.pressure;
+		registry.pressure = NULL;
+	}
+	return stop;
+}
+
+int pashm_registry_join(void)
+{
+	int cancel, ret;
+
+	fork_watch_once();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	pthread_mutex_lock(&registry.lock);
+	ret = user_add();
+	pthread_mutex_unlock(&registry.lock);
+	pthread_setcancelstate(cancel, NULL);
+	return ret;
+}
+
+void pashm_registry_leave(void)
+{
+	struct pressure *stop;
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	pthread_mutex_lock(&registry.lock);
+	stop = user_remove();
+	pthread_mutex_unlock(&registry.lock);
+	if (stop)
+		pashm_pressure_stop(stop);
+	pthread_setcancelstate(cancel, NULL);
+}
+
 int pashm_registry_watch(struct pashm_region *region)
 {
 	int cancel, ret = 0;
@@ -154,10 +215,8 @@ int pashm_registry_watch(struct pashm_region *region)
 		return 0;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_mutex_lock(&registry.lock);
-	if (registry.users == 0)
-		ret = pashm_pressure_start(&registry.pressure);
+	ret = user_add();
 	if (!ret) {
-		registry.users++;
 		region->watched = true;
 		region->pressure = registry.pressure;
 	}
@@ -177,10 +236,7 @@ void pashm_registry_unwatch(struct pashm_region *region)
 		region->watched = false;
 		while (region->busy)
 			pthread_cond_wait(&registry.idle, &registry.lock);
-		if (--registry.users == 0) {
-			stop = registry.pressure;
-			registry.pressure = NULL;
-		}
+		stop = user_remove();
 	}
 	pthread_mutex_unlock(&registry.lock);
 	if (stop)

@@ -27,6 +27,10 @@ int pashm_registry_watch(struct pashm_region *region);
  */
 void pashm_registry_unwatch(struct pashm_region *region);
 
+/* A user of the pressure thread without a region, and its end; as the two above */
+int pashm_registry_join(void);
+void pashm_registry_leave(void);
+
 /*
  * Take about @pages pages back from the process's regions, the least valuable
  * of all first; among equals, starting with another region each time. Returns

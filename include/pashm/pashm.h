@@ -8,5 +8,6 @@
 #include <pashm/region.h>
 #include <pashm/pool.h>
 #include <pashm/cache.h>
+#include <pashm/pressure.h>
 
 #endif /* PASHM_PASHM_H */

@@ -65,6 +65,106 @@ static bool is_reclaimed(struct pashm_region *region)
 	return false;
 }
 
+/**
+ * struct giver - who is asked
+ * @asked: bytes of all calls; atomic
+ * @calls: atomic
+ * @gives: what it says that it gives
+ */
+struct giver {
+	uint64_t asked;
+	int calls;
+	uint64_t gives;
+};
+
+static uint64_t give(uint64_t bytes, void *context)
+{
+	struct giver *giver = context;
+
+	__atomic_fetch_add(&giver->asked, bytes, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&giver->calls, 1, __ATOMIC_SEQ_CST);
+	return giver->gives;
+}
+
+static bool is_called(struct giver *giver)
+{
+	const struct timespec nap = { .tv_nsec = 5000000 };
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		if (__atomic_load_n(&giver->calls, __ATOMIC_SEQ_CST))
+			return true;
+		nanosleep(&nap, NULL);
+	}
+	return false;
+}
+
+/* A step is more than the region has: the rest is asked for, of the first first */
+static void listeners_are_asked_for_the_rest(void **test)
+{
+	struct giver first = { .gives = 100 }, second = { .gives = 1ULL << 30 };
+	struct giver third = { 0 };
+	struct pashm_listener *listeners[3];
+	struct pashm_region *region;
+	int fd;
+
+	(void)test;
+	assert_int_equal(mkfifo(name, 0600), 0);
+	region = watched_region();
+	assert_int_equal(pashm_pressure_listen(give, &first, &listeners[0]), 0);
+	assert_int_equal(pashm_pressure_listen(give, &second, &listeners[1]),
+			 0);
+	assert_int_equal(pashm_pressure_listen(give, &third, &listeners[2]), 0);
+	fd = open(name, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_true(is_called(&second));
+	pashm_pressure_unlisten(listeners[0]);
+	pashm_pressure_unlisten(listeners[1]);
+	assert_true(region->view.header->purges);
+	/* The first time, that is what the region has less than a step */
+	assert_int_equal(first.asked % (8ULL << 20),
+			 (8ULL << 20) - PAGES * page_size());
+	assert_int_equal(second.asked,
+			 first.asked - 100 * (uint64_t)first.calls);
+	assert_int_equal(third.calls, 0);
+	pashm_pressure_unlisten(listeners[2]);
+	pashm_pressure_unlisten(NULL);
+	pashm_region_close(region);
+	close(fd);
+}
+
+/* There is a thread as long as somebody listens; in a child there is none */
+static void listening_needs_no_region(void **test)
+{
+	struct giver giver = { .gives = 1ULL << 30 };
+	struct pashm_listener *listener, *again;
+	pid_t pid;
+	int fd;
+
+	(void)test;
+	assert_int_equal(mkfifo(name, 0600), 0);
+	assert_int_equal(pashm_pressure_listen(give, &giver, &listener), 0);
+	pid = fork();
+	if (pid == 0) {
+		alarm(20);
+		pashm_pressure_unlisten(listener);
+		if (pashm_pressure_listen(give, &giver, &again))
+			_exit(1);
+		pashm_pressure_unlisten(again);
+		_exit(0);
+	}
+	assert_int_equal(child_status(pid), 0);
+	fd = open(name, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_true(is_called(&giver));
+	pashm_pressure_unlisten(listener);
+	assert_int_equal(giver.asked, (uint64_t)giver.calls * (8ULL << 20));
+	close(fd);
+	/* Nobody is there any more to open it for reading */
+	assert_int_equal(open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC), -1);
+	assert_int_equal(errno, ENXIO);
+}
+
 static void a_socket_can_tell(void **test)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -147,6 +247,8 @@ static void what_cannot_be_used_is_not(void **test)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		PRESSURE(listeners_are_asked_for_the_rest),
+		PRESSURE(listening_needs_no_region),
 		PRESSURE(a_socket_can_tell),
 		PRESSURE(a_fifo_can_tell),
 		PRESSURE(a_file_is_written_first_and_polled_for_priority),
