@@ -19,7 +19,8 @@
 static uint64_t purges_now(const struct pashm_cache *cache)
 {
 	return __atomic_load_n(&cache->region->view.header->purges,
-			       __ATOMIC_ACQUIRE);
+			       __ATOMIC_ACQUIRE) +
+	       __atomic_load_n(&cache->retired, __ATOMIC_RELAXED);
 }
 
 static void entry_recycle(struct cache_shard *shard, uint32_t number)
@@ -206,10 +207,25 @@ static bool cache_search(struct pashm_cache *cache)
 }
 
 /*
- * Throw out an entry of the next shard that has one to spare. In the second round
- * none counts as used any more.
+ * An entry that was thrown out is to make room for @size bytes: if it has a slot of
+ * another size, only its whole slab helps. Those who are in there too have lost their
+ * values then, and are found to.
  */
-static bool cache_evict(struct pashm_cache *cache)
+static void entry_retire(struct pashm_cache *cache,
+			 const struct cache_entry *entry, size_t size)
+{
+	if (size && entry->handle.inner &&
+	    pashm_pool_size(cache->pool, entry->handle) != size &&
+	    pashm_pool_retire(cache->pool, entry->handle))
+		__atomic_fetch_add(&cache->retired, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * Throw out an entry of the next shard that has one to spare. In the second round
+ * none counts as used any more. @size: of the object that there is no room for; 0 if
+ * it is not for that
+ */
+static bool cache_evict(struct pashm_cache *cache, size_t size)
 {
 	struct cache_shard *shard;
 	uint32_t i, turn, number, list = 0;
@@ -224,6 +240,8 @@ static bool cache_evict(struct pashm_cache *cache)
 			pashm_cache_drop(cache, shard, number, &list);
 		}
 		pthread_mutex_unlock(&shard->lock);
+		if (list)
+			entry_retire(cache, entry_at(shard, number), size);
 		pashm_cache_entries_put(cache, shard, list);
 	}
 	return list;
@@ -245,7 +263,8 @@ int pashm_cache_room_alloc(struct pashm_cache *cache, size_t align, size_t size,
 			if (cache_search(cache))
 				continue;
 		}
-		if (!cache_evict(cache))
+		if (!cache_evict(cache, pashm_pool_usable(cache->pool, align,
+							  size)))
 			return ret;
 	}
 }
@@ -261,6 +280,6 @@ void pashm_cache_room_limit(struct pashm_cache *cache)
 {
 	if (!too_much(cache) || (cache_search(cache) && !too_much(cache)))
 		return;
-	while (too_much(cache) && cache_evict(cache))
+	while (too_much(cache) && cache_evict(cache, 0))
 		;
 }

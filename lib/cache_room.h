@@ -7,6 +7,7 @@
 #include <pashm/pool.h>
 #include "backend.h"
 #include "cache_table.h"
+#include "pool.h"
 
 #define CACHE_SHARDS	32U
 
@@ -17,6 +18,7 @@
  * @seed:    of the hash; constant. Keys may come from an adversary
  * @maximum: bytes of values; constant
  * @born:    ms, of the clock of expiry; constant
+ * @retired: extents that were ended with all values in them; atomic
  * @turn:    the shard to evict from next; atomic
  * @bytes:   of values in all tables; atomic
  * @shards:  by the hash's upper bits
@@ -27,6 +29,7 @@ struct pashm_cache {
 	uint64_t seed;
 	uint64_t maximum;
 	uint64_t born;
+	uint64_t retired;
 	uint32_t turn;
 	uint64_t bytes;
 	struct cache_shard shards[CACHE_SHARDS];

@@ -20,6 +20,12 @@ static bool busy_retry(int ret, unsigned int *tries)
 	return true;
 }
 
+/* Our pin is gone, or the extent: somebody forges words */
+static int gone(int ret)
+{
+	return ret == -ERANGE || ret == -EINVAL ? -ESTALE : ret;
+}
+
 int pashm_own_make(struct pashm_region *region, uint32_t page, uint32_t length,
 		   uint32_t priority, struct pashm_handle *handle)
 {
@@ -60,10 +66,11 @@ bool pashm_own_find(const struct pashm_region *region, struct pashm_handle *hand
 	return true;
 }
 
-int pashm_own_end(struct pashm_region *region, struct pashm_handle handle)
+int pashm_own_end(struct pashm_region *region, struct pashm_handle handle,
+		  bool patient)
 {
 	enum pashm_verdict verdict;
-	unsigned int tries = 0;
+	unsigned int tries = patient ? 0 : BUSY_TRIES - 1;
 	int ret;
 
 	do {
@@ -78,8 +85,18 @@ int pashm_own_end(struct pashm_region *region, struct pashm_handle handle)
 		if (ret)
 			pashm_unpin(region, handle.page);
 	} while (busy_retry(ret, &tries));
-	/* Our pin is gone, or the extent: somebody forges words */
-	return ret == -ERANGE || ret == -EINVAL ? -ESTALE : ret;
+	return gone(ret);
+}
+
+int pashm_own_end_pinned(struct pashm_region *region, uint32_t page)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	do {
+		ret = pashm_extent_destroy(region, page, 0);
+	} while (ret == -EINTR || busy_retry(ret, &tries));
+	return gone(ret);
 }
 
 void pashm_own_leave(struct pashm_region *region, uint32_t page, uint32_t length)

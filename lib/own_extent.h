@@ -25,11 +25,15 @@ bool pashm_own_find(const struct pashm_region *region,
 		    struct pashm_handle *handle);
 
 /*
- * End an extent, known or not, unless somebody has it pinned. The pin is made
- * with the current generation: nobody is going to refill what was purged.
- * -ESTALE if it is gone.
+ * End an extent, known or not, unless somebody has it pinned, who is waited for if
+ * @patient. The pin is made with the current generation: nobody is going to refill
+ * what was purged. -ESTALE if it is gone.
  */
-int pashm_own_end(struct pashm_region *region, struct pashm_handle handle);
+int pashm_own_end(struct pashm_region *region, struct pashm_handle handle,
+		  bool patient);
+
+/* The same with one that the caller has pinned once */
+int pashm_own_end_pinned(struct pashm_region *region, uint32_t page);
 
 /*
  * Leave free pages to reclaim. If that fails they stay unmanaged, which costs

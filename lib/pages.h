@@ -16,14 +16,13 @@
  * struct pages
  * @region:  constant, mapped
  * @lock:    guards the rest; a leaf
- * @runs:    free runs; may hold @given + 2, as one that is given out lies
- *           between any two
+ * @runs:    free runs; there is at most one more than what lies between them
  * @fresh:   first page that was never given out
  * @given:   runs that are given out, or being made
- * @used:    their pages
- * @lengths: of segments, by their first pages; what is in between is garbage,
- *           but never a run that is given out. Sparse. Written under the lock,
- *           read without by who has the segment
+ * @held:    free segments that are being trimmed
+ * @used:    pages of those that are given out
+ * @lengths: of segments, by their first pages; 0 elsewhere. Sparse. Written under
+ *           the lock, read without by who has the segment
  */
 struct pages {
 	struct pashm_region *region;
@@ -31,6 +30,7 @@ struct pages {
 	struct runs runs;
 	uint32_t fresh;
 	uint64_t given;
+	uint64_t held;
 	uint64_t used;
 	uint32_t *lengths;
 };
@@ -58,12 +58,24 @@ void pashm_pages_clear(struct pages *pages);
 int pashm_pages_alloc(struct pages *pages, struct pages_request *request,
 		      struct pashm_handle *handle);
 
+/* Can addresses be multiples of @align pages? */
+bool pashm_pages_can_align(const struct pages *pages, uint32_t align);
+
 /*
- * Give a run back that is not pinned, or with @pinned, that is pinned once, by
- * the caller. Errors as pashm_pool_free()
+ * Give a run back that is not pinned. Errors as pashm_pool_free(). @patient: wait a
+ * moment for who has it pinned
  */
 int pashm_pages_free(struct pages *pages, struct pashm_handle handle,
-		     bool pinned);
+		     bool patient);
+
+/* The same with a run that is pinned once, by the caller */
+int pashm_pages_free_pinned(struct pages *pages, uint32_t page);
+
+/* The same with one that nobody knows of; cannot fail */
+void pashm_pages_abandon(struct pages *pages, uint32_t page);
+
+/* Length of the segment that starts at a page, which must be that of one */
+uint32_t pashm_pages_segment(const struct pages *pages, uint32_t page);
 
 /* Length of the run that starts at a page of the region, 0 if none is given out */
 uint32_t pashm_pages_length(const struct pages *pages, uint32_t page);
@@ -71,7 +83,7 @@ uint32_t pashm_pages_length(const struct pages *pages, uint32_t page);
 /*
  * Change the length of a run that the caller has pinned once, without moving it.
  * -ENOSPC if its neighbour is in use; on an error all is as it was, but for
- * -ESTALE: others have interfered, and the run is given back
+ * -ESTALE: there is no such run, or others have interfered, and it is given back
  */
 int pashm_pages_resize(struct pages *pages, struct pages_request *request,
 		       struct pashm_handle *handle);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <pashm/pool.h>
 #include "own_extent.h"
+#include "pool.h"
 #include "slabs.h"
 
 /**
@@ -99,14 +100,16 @@ static int shape_for(const struct pashm_pool *pool, size_t align, size_t size,
 	pages = (pages + unit - 1) / unit * unit;
 	if (pages > PASHM_EXTENT_PAGES_MAX)
 		return -EFBIG;
+	shape->align = (uint32_t)(align >> view->page_shift);
+	if (!shape->align)
+		shape->align = 1;
+	if (!pashm_pages_can_align(&pool->pages, shape->align))
+		return -EOPNOTSUPP;
 	shape->class = pool->slabs.classes.count;
 	if (!alone)
 		shape->class = pashm_size_class(&pool->slabs.classes, size,
 						align);
 	shape->pages = (uint32_t)pages;
-	shape->align = (uint32_t)(align >> view->page_shift);
-	if (!shape->align)
-		shape->align = 1;
 	return 0;
 }
 
@@ -191,9 +194,11 @@ PASHM_API int pashm_pool_free(struct pashm_pool *pool,
 {
 	if (handle.page >= pool->region->view.pages)
 		return -EINVAL;
-	if (pashm_slab_at(&pool->slabs, handle.page))
+	if (handle.inner)
 		return pashm_slab_free(&pool->slabs, handle);
-	return pashm_pages_free(&pool->pages, handle, false);
+	if (pashm_slab_at(&pool->slabs, handle.page))
+		return -ESTALE;
+	return pashm_pages_free(&pool->pages, handle, true);
 }
 
 /* The shape and the priority of an object that is there */
@@ -207,9 +212,11 @@ static bool shape_of(struct pashm_pool *pool, struct pashm_handle handle,
 	*shape = (struct shape){
 		.class = pool->slabs.classes.count, .align = 1,
 	};
-	if (pashm_slab_at(&pool->slabs, handle.page))
+	if (handle.inner)
 		return pashm_slab_find(&pool->slabs, handle, &shape->class,
 				       priority);
+	if (pashm_slab_at(&pool->slabs, handle.page))
+		return false;
 	shape->pages = pashm_pages_length(&pool->pages, handle.page);
 	*priority = pashm_state_priority(__atomic_load_n(
 		&view->states[handle.page], __ATOMIC_RELAXED));
@@ -245,15 +252,14 @@ static int object_move(struct pashm_pool *pool, const struct shape *from,
 		pashm_unpin(pool->region, handle->page);
 		pashm_slab_free(&pool->slabs, *handle);
 	} else {
-		ret = pashm_pages_free(&pool->pages, *handle, true);
+		ret = pashm_pages_free_pinned(&pool->pages, handle->page);
 	}
-	if (ret) {
-		pashm_pool_unpin(pool, made);
-		pashm_pool_free(pool, made);
-		return ret;
-	}
-	*handle = made;
-	return 0;
+	/* Objects do not get smaller by moving: @made is not in a slab then */
+	if (ret)
+		pashm_pages_abandon(&pool->pages, made.page);
+	else
+		*handle = made;
+	return ret;
 }
 
 static int object_resize(struct pashm_pool *pool, const struct shape *from,
@@ -305,6 +311,20 @@ PASHM_API int pashm_pool_resize(struct pashm_pool *pool,
 	return 0;
 }
 
+bool pashm_pool_retire(struct pashm_pool *pool, struct pashm_handle handle)
+{
+	return handle.inner && !pashm_slab_retire(&pool->slabs, handle);
+}
+
+size_t pashm_pool_usable(const struct pashm_pool *pool, size_t align,
+			 size_t size)
+{
+	struct shape shape;
+
+	return shape_for(pool, align, size, false, &shape) ?
+		       0 : shape_size(pool, &shape);
+}
+
 PASHM_API int pashm_pool_trim(struct pashm_pool *pool)
 {
 	if (pool->region->forked)
@@ -326,7 +346,10 @@ PASHM_API void pashm_pool_info(struct pashm_pool *pool,
 	info->slabs = slabs.slabs;
 	info->vacant = slabs.vacant;
 	pthread_mutex_lock(&pool->pages.lock);
-	info->objects = pool->pages.given - slabs.slabs + slabs.objects;
+	/* Slabs may have come and gone since they were counted */
+	info->objects = slabs.objects;
+	if (pool->pages.given > slabs.slabs)
+		info->objects += pool->pages.given - slabs.slabs;
 	info->bytes = pool->pages.used << view->page_shift;
 	info->free_runs = pool->pages.runs.count;
 	info->free = pool->pages.runs.pages << view->page_shift;

@@ -203,7 +203,8 @@ bool pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages)
 	uint32_t before;
 
 	cut(runs->root, start, &low, &high);
-	if (overlaps(low, high, start, pages)) {
+	/* A neighbour's node would do, too, but nobody counts on that */
+	if (!runs->spare || overlaps(low, high, start, pages)) {
 		runs->root = join(low, high);
 		return false;
 	}
@@ -214,84 +215,78 @@ bool pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages)
 	return true;
 }
 
-/* The lowest run that is long enough loses its front, or vanishes */
-static bool take(struct runs *runs, struct run **link, uint32_t pages,
-		 uint32_t *start)
+static uint32_t fit(const struct run *run, uint32_t align, uint32_t bias)
 {
-	struct run *run = *link;
+	return run->start + (-(run->start + bias) & (align - 1));
+}
+
+static const struct run *find(const struct run *run, uint32_t pages,
+			      uint32_t align, uint32_t bias)
+{
+	const struct run *found;
+	uint64_t end;
 
 	if (longest(run) < pages)
+		return NULL;
+	found = find(run->left, pages, align, bias);
+	if (found)
+		return found;
+	end = (uint64_t)fit(run, align, bias) + pages;
+	if (end <= (uint64_t)run->start + run->pages)
+		return run;
+	return find(run->right, pages, align, bias);
+}
+
+bool pashm_runs_find(const struct runs *runs, uint32_t pages, uint32_t align,
+		     uint32_t bias, uint32_t *start, uint32_t *first)
+{
+	const struct run *run = find(runs->root, pages, align, bias);
+
+	if (!run)
 		return false;
-	if (longest(run->left) >= pages) {
-		take(runs, &run->left, pages, start);
-	} else if (run->pages < pages) {
-		take(runs, &run->right, pages, start);
-	} else {
-		*start = run->start;
-		run->start += pages;
-		run->pages -= pages;
-		runs->pages -= pages;
-		if (run->pages == 0) {
-			*link = join(run->left, run->right);
-			node_put(runs, run);
-			return true;
-		}
-	}
-	update(run);
+	*start = run->start;
+	*first = fit(run, align, bias);
 	return true;
 }
 
-bool pashm_runs_take(struct runs *runs, uint32_t pages, uint32_t *start)
+bool pashm_runs_next(const struct runs *runs, uint32_t from, uint32_t *start,
+		     uint32_t *pages)
 {
-	return take(runs, &runs->root, pages, start);
-}
+	const struct run *run = runs->root, *found = NULL;
 
-bool pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages)
-{
-	struct run *low, *high;
-	uint32_t length, rest;
-
-	cut(runs->root, start, &low, &high);
-	length = first_remove(runs, &high, start);
-	rest = length >= pages ? length - pages : length;
-	if (rest)
-		high = join(node_get(runs, start + length - rest, rest), high);
-	runs->root = join(low, high);
-	return length >= pages;
-}
-
-/* Remove the lowest run of a tree that is not empty */
-static void lowest_remove(struct runs *runs, struct run **link, uint32_t *start,
-			  uint32_t *pages)
-{
-	struct run *run = *link;
-
-	if (run->left) {
-		lowest_remove(runs, &run->left, start, pages);
-		update(run);
-		return;
+	while (run) {
+		if ((uint64_t)run->start + run->pages <= from) {
+			run = run->right;
+			continue;
+		}
+		found = run;
+		run = run->start > from ? run->left : NULL;
 	}
-	*start = run->start;
-	*pages = run->pages;
-	*link = run->right;
-	node_put(runs, run);
+	if (!found)
+		return false;
+	*start = found->start;
+	*pages = found->pages;
+	return true;
 }
 
-bool pashm_runs_take_from(struct runs *runs, uint32_t from, uint32_t *start,
-			  uint32_t *pages)
+bool pashm_runs_take(struct runs *runs, uint32_t start, uint32_t pages)
 {
+	uint32_t first, length, before, rest;
 	struct run *low, *high;
-	bool found;
 
-	cut(runs->root, from, &low, &high);
-	found = high;
-	if (found)
-		lowest_remove(runs, &high, start, pages);
+	if (!pashm_runs_next(runs, start, &first, &length) || first > start ||
+	    (uint64_t)start + pages > (uint64_t)first + length)
+		return false;
+	before = start - first;
+	rest = length - before - pages;
+	if (before && rest && !runs->spare)
+		return false;
+	cut(runs->root, first, &low, &high);
+	first_remove(runs, &high, first);
+	if (before)
+		low = join(low, node_get(runs, first, before));
+	if (rest)
+		high = join(node_get(runs, start + pages, rest), high);
 	runs->root = join(low, high);
-	return found;
-}
-
-uint32_t pashm_runs_take_last(struct runs *runs, uint32_t end)
-{
-	return last_remove(runs, &runs->root, end);
+	return true;
 }

@@ -39,27 +39,29 @@ void pashm_runs_clear(struct runs *runs);
 int pashm_runs_reserve(struct runs *runs, uint64_t count);
 
 /*
- * Add a run; a node has been reserved for it. False if it overlaps another:
- * then nothing was done, as lost pages are better than pages with two owners.
+ * Add a run; a node has been reserved for it. False if it overlaps another, or if
+ * none was reserved: then nothing was done, as lost pages are better than pages
+ * with two owners.
  */
 bool pashm_runs_give(struct runs *runs, uint32_t start, uint32_t pages);
 
-/* Remove @pages from the front of the lowest run that has as many */
-bool pashm_runs_take(struct runs *runs, uint32_t pages, uint32_t *start);
+/*
+ * The lowest run that has @pages pages of which the first, with @bias added to its
+ * number, is a multiple of @align, a power of two. Returns where the run starts,
+ * and in *@first where these pages do; false if there is none
+ */
+bool pashm_runs_find(const struct runs *runs, uint32_t pages, uint32_t align,
+		     uint32_t bias, uint32_t *start, uint32_t *first);
+
+/* The run that has page @from, or else the next one; false if there is none */
+bool pashm_runs_next(const struct runs *runs, uint32_t from, uint32_t *start,
+		     uint32_t *pages);
 
 /*
- * Remove @pages from the front of the run that starts at @start; false if there
- * is none, or if it is shorter: then nothing was done
+ * Remove @pages from @start on from the run that they are in; what is before and
+ * behind them stays, for which a node more may be needed. False if they are not in
+ * one run: then nothing was done
  */
-bool pashm_runs_trim(struct runs *runs, uint32_t start, uint32_t pages);
-
-/* Remove the lowest run that starts at @from or above; false if there is none */
-bool pashm_runs_take_from(struct runs *runs, uint32_t from, uint32_t *start,
-			  uint32_t *pages);
-
-/* Remove the run that ends where @end says, if there is one, and return its
- * length
- */
-uint32_t pashm_runs_take_last(struct runs *runs, uint32_t end);
+bool pashm_runs_take(struct runs *runs, uint32_t start, uint32_t pages);
 
 #endif /* LIB_RUNS_H */

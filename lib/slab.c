@@ -28,20 +28,20 @@ uint64_t *pashm_slab_vacant(const struct size_class *class)
 
 static uint32_t *bin_of(const struct slabs *slabs, const struct slab *slab)
 {
-	struct arena *arena = &slabs->arenas[slab->arena - 1];
-
-	return &arena->bins[slab->class][slab->priority];
+	return &arena_of(slabs, slab)->bins[slab->class][slab->priority];
 }
 
 void pashm_slab_link(const struct slabs *slabs, struct slab *slab)
 {
 	uint32_t *bin = bin_of(slabs, slab);
 
+	uint32_t number = page_of(slabs, slab) + 1;
+
 	slab->previous = 0;
 	slab->next = *bin;
-	*bin = page_of(slabs, slab) + 1;
+	__atomic_store_n(bin, number, __ATOMIC_RELAXED);
 	if (slab->next)
-		slabs->table[slab->next - 1].previous = *bin;
+		slabs->table[slab->next - 1].previous = number;
 	slab->linked = true;
 }
 
@@ -50,16 +50,22 @@ void pashm_slab_unlink(const struct slabs *slabs, struct slab *slab)
 	if (slab->previous)
 		slabs->table[slab->previous - 1].next = slab->next;
 	else
-		*bin_of(slabs, slab) = slab->next;
+		__atomic_store_n(bin_of(slabs, slab), slab->next,
+				 __ATOMIC_RELAXED);
 	if (slab->next)
 		slabs->table[slab->next - 1].previous = slab->previous;
 	slab->linked = false;
 }
 
+static void empty_add(struct arena *arena, int change)
+{
+	__atomic_fetch_add(&arena->empty, (uint32_t)change, __ATOMIC_RELAXED);
+}
+
 uint32_t pashm_slot_take(struct slabs *slabs, struct slab *slab)
 {
 	const struct size_class *class = class_of(slabs, slab);
-	struct arena *arena = &slabs->arenas[slab->arena - 1];
+	struct arena *arena = arena_of(slabs, slab);
 	uint32_t word = 0, slot, offset;
 	uint8_t serial;
 
@@ -72,6 +78,8 @@ uint32_t pashm_slot_take(struct slabs *slabs, struct slab *slab)
 	serial = ++serials(slabs, slab)[slot];
 	if (!serial)
 		serial = ++serials(slabs, slab)[slot];
+	if (slab->used == 0)
+		empty_add(arena, -1);
 	if (++slab->used == class->slots)
 		pashm_slab_unlink(slabs, slab);
 	arena->info.objects++;
@@ -95,10 +103,11 @@ bool pashm_slot_find(const struct slabs *slabs, const struct slab *slab,
 
 void pashm_slot_give(struct slabs *slabs, struct slab *slab, uint32_t slot)
 {
-	struct arena *arena = &slabs->arenas[slab->arena - 1];
+	struct arena *arena = arena_of(slabs, slab);
 
 	slab->vacant[slot / WORD_BITS] |= 1ULL << slot % WORD_BITS;
-	slab->used--;
+	if (--slab->used == 0)
+		empty_add(arena, 1);
 	arena->info.objects--;
 	arena->info.vacant += class_of(slabs, slab)->size;
 	if (!slab->linked && !slab->lost)

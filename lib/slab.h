@@ -14,7 +14,10 @@
  *            slot, the serial of its last object. On the heap
  * @next:     in the bin's list: page of the next one, plus 1; 0 is none
  * @previous: the same in the other direction
+ * @birth:    generation of its extent when it was made: no handle of it is older
+ * @seen:     generation of its extent when it was last pinned here; atomic
  * @used:     objects
+ * @making:   of these, not pinned yet; raised under the lock, atomic. Keeps the slab
  * @arena:    it belongs to, plus 1; 0: there is no slab. Written under the
  *            arena's lock, or by who is alone with the slab; read without, and
  *            looked at again under the lock
@@ -23,33 +26,41 @@
  * @linked:   it is in its bin's list
  * @lost:     another client has ended its extent: nothing more goes in
  *
- * All but @arena are guarded by the lock of the arena that it tells.
+ * What is not said to be otherwise is guarded by the lock of the arena that it tells.
  */
 struct slab {
 	uint64_t *vacant;
 	uint32_t next;
 	uint32_t previous;
+	uint32_t birth;
+	uint32_t seen;
 	uint16_t used;
+	uint16_t making;
 	uint16_t arena;
 	uint8_t class;
-	uint8_t priority;
-	bool linked;
-	bool lost;
+	uint8_t priority : 3;
+	uint8_t linked : 1;
+	uint8_t lost : 1;
 };
+
+_Static_assert(sizeof(struct slab) == 32, "as pool.h tells");
 
 /* Two lines, as they are fetched by twos */
 #define ARENA_ALIGN	128
 
 /**
  * struct arena
- * @lock: guards the rest
- * @bins: slabs with a free slot, of a class and a priority; the one that was
- *        freed in last comes first
- * @info: figures of its slabs
+ * @lock:  guards the rest
+ * @bins:  slabs with a free slot, of a class and a priority; one that was full until
+ *         an object was freed comes first. Also read without the lock, to see whether
+ *         there are any
+ * @empty: slabs without objects; likewise
+ * @info:  figures of its slabs
  */
 struct arena {
 	pthread_mutex_t lock;
 	uint32_t bins[CLASSES_MAX][PRIORITIES];
+	uint32_t empty;
 	struct slabs_info info;
 } __attribute__((aligned(ARENA_ALIGN)));
 
@@ -63,6 +74,12 @@ static inline uint32_t page_of(const struct slabs *slabs,
 			       const struct slab *slab)
 {
 	return (uint32_t)(slab - slabs->table);
+}
+
+static inline struct arena *arena_of(const struct slabs *slabs,
+				     const struct slab *slab)
+{
+	return &slabs->arenas[slab->arena - 1];
 }
 
 /* What a new slab's vacant points to: all slots are free; NULL: no memory */

@@ -8,9 +8,8 @@
  * nobody else has. Only who frees what was allocated elsewhere takes the lock of
  * another arena.
  *
- * LOCKS: arena.lock, taken with nothing else held. Pins are made under it, which
- * may wait for a purge in flight, and no purge needs it; slabs are made and
- * ended without it.
+ * LOCKS: arena.lock, taken with nothing else held. Slabs are made, pinned and ended
+ * without it.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -21,11 +20,13 @@
 #include "sparse.h"
 
 #define ARENAS_MAX	64
+/* So much larger a slot may be: four times, as four classes double the size */
+#define LARGER_CLASSES	8
 
 int pashm_slabs_init(struct slabs *slabs, struct pages *pages)
 {
 	const struct pashm_view *view = &pages->region->view;
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	size_t size;
 	uint32_t i;
 
@@ -52,12 +53,15 @@ int pashm_slabs_init(struct slabs *slabs, struct pages *pages)
 
 void pashm_slabs_clear(struct slabs *slabs)
 {
-	uint32_t page;
+	const struct pages *pages = slabs->pages;
+	uint32_t page, length;
 
-	for (page = 0; page < slabs->pages->fresh; page++)
+	/* Slabs are segments: what is in between need not be looked at */
+	for (page = 0; page < pages->fresh; page += length) {
 		free(slabs->table[page].vacant);
-	pashm_sparse_free(slabs->pages->region, slabs->table,
-			  sizeof(*slabs->table));
+		length = pashm_pages_segment(pages, page);
+	}
+	pashm_sparse_free(pages->region, slabs->table, sizeof(*slabs->table));
 	free(slabs->arenas);
 }
 
@@ -71,32 +75,13 @@ static struct slab *object_lock(struct slabs *slabs, struct pashm_handle handle,
 	if (!number)
 		return NULL;
 	pthread_mutex_lock(&slabs->arenas[number - 1].lock);
+	/* A slab that was there before had no younger generations */
 	if (__atomic_load_n(&slab->arena, __ATOMIC_RELAXED) == number &&
+	    (int32_t)(handle.generation - slab->birth) >= 0 &&
 	    pashm_slot_find(slabs, slab, handle.inner, slot))
 		return slab;
 	pthread_mutex_unlock(&slabs->arenas[number - 1].lock);
 	return NULL;
-}
-
-/* Pin a slab, whatever is in it, and let the handle know its contents */
-static int slab_pin(struct slabs *slabs, const struct slab *slab,
-		    struct pashm_handle *handle)
-{
-	struct pashm_region *region = slabs->pages->region;
-	uint32_t page = page_of(slabs, slab);
-	enum pashm_verdict verdict;
-	int ret;
-
-	*handle = (struct pashm_handle){
-		.page = page, .generation = pashm_generation(region, page),
-	};
-	ret = pashm_pin(region, *handle, &verdict);
-	if (ret)
-		return ret;
-	if (verdict == PASHM_STALE)
-		return -ESTALE;
-	handle->generation = pashm_generation(region, page);
-	return 0;
 }
 
 static void slab_set(struct slab *slab, uint32_t arena)
@@ -104,29 +89,184 @@ static void slab_set(struct slab *slab, uint32_t arena)
 	__atomic_store_n(&slab->arena, (uint16_t)arena, __ATOMIC_RELAXED);
 }
 
-/* From a slab that is there already; -ENOENT if there is none */
+/* Nobody finds the slab any more; under its arena's lock */
+static void slab_take_out(struct slabs *slabs, struct arena *arena,
+			  struct slab *slab)
+{
+	const struct size_class *class = class_of(slabs, slab);
+
+	if (slab->linked)
+		pashm_slab_unlink(slabs, slab);
+	if (slab->used == 0)
+		__atomic_fetch_sub(&arena->empty, 1, __ATOMIC_RELAXED);
+	slab_set(slab, 0);
+	arena->info.slabs--;
+	arena->info.objects -= slab->used;
+	arena->info.vacant -= (uint64_t)(class->slots - slab->used) *
+			      class->size;
+}
+
+/* The opposite; under the lock, too */
+static void slab_put_in(struct slabs *slabs, struct arena *arena,
+			struct slab *slab)
+{
+	const struct size_class *class = class_of(slabs, slab);
+
+	slab_set(slab, (uint32_t)(arena - slabs->arenas) + 1);
+	if (slab->used < class->slots && !slab->lost)
+		pashm_slab_link(slabs, slab);
+	if (slab->used == 0)
+		__atomic_fetch_add(&arena->empty, 1, __ATOMIC_RELAXED);
+	arena->info.slabs++;
+	arena->info.objects += slab->used;
+	arena->info.vacant += (uint64_t)(class->slots - slab->used) *
+			      class->size;
+}
+
+/*
+ * A slab that was taken out ends, or comes back if its extent cannot. Who comes by
+ * has no time to wait for others' pins.
+ */
+static bool slab_end(struct slabs *slabs, struct arena *arena,
+		     struct slab *slab)
+{
+	uint64_t *vacant = slab->vacant;
+	uint32_t page = page_of(slabs, slab);
+	struct pashm_handle handle = {
+		.page = page,
+		.generation = pashm_generation(slabs->pages->region, page),
+	};
+	int ret;
+
+	slab->vacant = NULL;
+	do {
+		ret = pashm_pages_free(slabs->pages, handle, false);
+	} while (ret == -EINTR);
+	/* From here on the pages may be another slab of somebody else's */
+	if (!ret || ret == -ESTALE) {
+		free(vacant);
+		return true;
+	}
+	pthread_mutex_lock(&arena->lock);
+	slab->vacant = vacant;
+	slab_put_in(slabs, arena, slab);
+	pthread_mutex_unlock(&arena->lock);
+	return false;
+}
+
+/*
+ * Give a slot back; under the lock. Is the slab to end? An empty one stays if it is
+ * the only one with free slots, so that an object that comes and goes does not take
+ * a slab with it each time.
+ */
+static bool slot_give(struct slabs *slabs, struct arena *arena,
+		      struct slab *slab, uint32_t slot)
+{
+	pashm_slot_give(slabs, slab, slot);
+	if (slab->used || !(slab->lost || slab->next || slab->previous))
+		return false;
+	slab_take_out(slabs, arena, slab);
+	return true;
+}
+
+/*
+ * Pin the slab of an object that is being made, whatever is in it, and let the handle
+ * know its contents.
+ */
+static int slab_pin(struct slabs *slabs, struct pashm_handle *handle)
+{
+	struct pashm_region *region = slabs->pages->region;
+	enum pashm_verdict verdict;
+	int ret;
+
+	handle->generation = pashm_generation(region, handle->page);
+	ret = pashm_pin(region, *handle, &verdict);
+	if (ret)
+		return ret;
+	if (verdict == PASHM_STALE)
+		return -ESTALE;
+	handle->generation = pashm_generation(region, handle->page);
+	return 0;
+}
+
+/* What was purged is going to be filled again */
+static void slab_charge(struct slabs *slabs, struct slab *slab,
+			uint32_t generation)
+{
+	const struct pashm_view *view = &slabs->pages->region->view;
+	uint64_t unit = (uint64_t)pashm_view_unit(view) << view->page_shift;
+
+	if (__atomic_exchange_n(&slab->seen, generation, __ATOMIC_RELAXED) !=
+	    generation)
+		pashm_pressure_charge(slabs->pages->region->pressure,
+				      class_of(slabs, slab)->units * unit);
+}
+
+/* A slot of the first slab of a bin, which stays meanwhile; NULL if there is none */
+static struct slab *bin_take(struct slabs *slabs, struct arena *arena,
+			     uint32_t *bin, struct pashm_handle *handle)
+{
+	struct slab *slab = NULL;
+
+	if (!__atomic_load_n(bin, __ATOMIC_RELAXED))
+		return NULL;
+	pthread_mutex_lock(&arena->lock);
+	if (*bin) {
+		slab = &slabs->table[*bin - 1];
+		*handle = (struct pashm_handle){
+			.page = page_of(slabs, slab),
+			.inner = pashm_slot_take(slabs, slab),
+		};
+		__atomic_fetch_add(&slab->making, 1, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&arena->lock);
+	return slab;
+}
+
+/* The slab could not be pinned: the slot goes back. A lost one gives no more */
+static void slot_return(struct slabs *slabs, struct arena *arena,
+			struct slab *slab, uint32_t inner, bool lost)
+{
+	bool ends = false;
+	uint32_t slot;
+
+	pthread_mutex_lock(&arena->lock);
+	__atomic_fetch_sub(&slab->making, 1, __ATOMIC_RELAXED);
+	if (lost && slab->linked)
+		pashm_slab_unlink(slabs, slab);
+	slab->lost |= lost;
+	if (pashm_slot_find(slabs, slab, inner, &slot))
+		ends = slot_give(slabs, arena, slab, slot);
+	pthread_mutex_unlock(&arena->lock);
+	if (ends)
+		slab_end(slabs, arena, slab);
+}
+
+/*
+ * From a slab that is there already; -ENOENT if there is none. Pins are made without
+ * the lock, as they may have to wait for a purge.
+ */
 static int arena_alloc(struct slabs *slabs, struct arena *arena, uint32_t class,
 		       uint32_t priority, struct pashm_handle *handle)
 {
 	uint32_t *bin = &arena->bins[class][priority];
 	struct slab *slab;
-	int ret = -ENOENT;
+	int ret;
 
-	pthread_mutex_lock(&arena->lock);
-	while (*bin) {
-		slab = &slabs->table[*bin - 1];
-		ret = slab_pin(slabs, slab, handle);
+	while ((slab = bin_take(slabs, arena, bin, handle))) {
+		ret = slab_pin(slabs, handle);
+		if (!ret) {
+			slab_charge(slabs, slab, handle->generation);
+			/* release: whoever ends the slab finds the pin */
+			__atomic_fetch_sub(&slab->making, 1, __ATOMIC_RELEASE);
+			return 0;
+		}
+		slot_return(slabs, arena, slab, handle->inner, ret == -ESTALE);
+		/* It is pinned so often that no more pins fit: take another */
 		if (ret != -ESTALE)
-			break;
-		pashm_slab_unlink(slabs, slab);
-		slab->lost = true;
-		ret = -ENOENT;
+			return ret == -EAGAIN ? -ENOENT : ret;
 	}
-	if (!ret)
-		handle->inner = pashm_slot_take(slabs, slab);
-	pthread_mutex_unlock(&arena->lock);
-	/* It is pinned so often that no more pins fit: take another */
-	return ret == -EAGAIN ? -ENOENT : ret;
+	return -ENOENT;
 }
 
 /* From a new slab */
@@ -157,60 +297,14 @@ static int slab_new(struct slabs *slabs, struct arena *arena, uint32_t number,
 	slab->class = (uint8_t)number;
 	slab->priority = (uint8_t)priority;
 	slab->lost = false;
-	slab_set(slab, (uint32_t)(arena - slabs->arenas) + 1);
-	pashm_slab_link(slabs, slab);
-	arena->info.slabs++;
-	arena->info.vacant += (uint64_t)class->slots * class->size;
+	slab->birth = handle->generation;
+	__atomic_store_n(&slab->seen, handle->generation, __ATOMIC_RELAXED);
+	slab_put_in(slabs, arena, slab);
 	handle->inner = pashm_slot_take(slabs, slab);
 	pthread_mutex_unlock(&arena->lock);
 	pashm_pressure_charge(slabs->pages->region->pressure,
 			      (uint64_t)request.pages << view->page_shift);
 	return 0;
-}
-
-/* Nobody finds the slab any more; under its arena's lock */
-static void slab_take_out(struct slabs *slabs, struct arena *arena,
-			  struct slab *slab)
-{
-	const struct size_class *class = class_of(slabs, slab);
-
-	if (slab->linked)
-		pashm_slab_unlink(slabs, slab);
-	slab_set(slab, 0);
-	arena->info.slabs--;
-	arena->info.vacant -= (uint64_t)class->slots * class->size;
-}
-
-/* An empty slab that was taken out ends, or comes back if its extent cannot */
-static bool slab_end(struct slabs *slabs, struct arena *arena,
-		     struct slab *slab)
-{
-	const struct size_class *class = class_of(slabs, slab);
-	uint64_t *vacant = slab->vacant;
-	uint32_t page = page_of(slabs, slab);
-	struct pashm_handle handle = {
-		.page = page,
-		.generation = pashm_generation(slabs->pages->region, page),
-	};
-	int ret;
-
-	slab->vacant = NULL;
-	do {
-		ret = pashm_pages_free(slabs->pages, handle, false);
-	} while (ret == -EINTR);
-	/* From here on the pages may be another slab of somebody else's */
-	if (!ret || ret == -ESTALE) {
-		free(vacant);
-		return true;
-	}
-	pthread_mutex_lock(&arena->lock);
-	slab->vacant = vacant;
-	slab_set(slab, (uint32_t)(arena - slabs->arenas) + 1);
-	pashm_slab_link(slabs, slab);
-	arena->info.slabs++;
-	arena->info.vacant += (uint64_t)class->slots * class->size;
-	pthread_mutex_unlock(&arena->lock);
-	return false;
 }
 
 static struct arena *arena_here(const struct slabs *slabs)
@@ -220,34 +314,42 @@ static struct arena *arena_here(const struct slabs *slabs)
 	return &slabs->arenas[cpu < 0 ? 0 : (uint32_t)cpu % slabs->count];
 }
 
+/* Slots that are larger than need be, or of other arenas: before giving up */
+static int other_alloc(struct slabs *slabs, uint32_t class, uint32_t priority,
+		       struct pashm_handle *handle)
+{
+	uint32_t i, most = class + LARGER_CLASSES;
+	int ret;
+
+	for (; class <= most && class < slabs->classes.count; class++) {
+		for (i = 0; i < slabs->count; i++) {
+			ret = arena_alloc(slabs, &slabs->arenas[i], class,
+					  priority, handle);
+			if (ret != -ENOENT)
+				return ret;
+		}
+	}
+	return -ENOENT;
+}
+
 int pashm_slab_alloc(struct slabs *slabs, uint32_t class, uint32_t priority,
 		     struct pashm_handle *handle)
 {
 	struct arena *arena = arena_here(slabs);
-	uint32_t i;
-	int ret;
+	int ret, other;
 
 	ret = arena_alloc(slabs, arena, class, priority, handle);
 	if (ret != -ENOENT)
 		return ret;
 	ret = slab_new(slabs, arena, class, priority, handle);
-	if (ret != -ENOSPC)
-		return ret;
-	for (i = 0; i < slabs->count; i++) {
-		ret = arena_alloc(slabs, &slabs->arenas[i], class, priority,
-				  handle);
-		if (ret != -ENOENT)
-			return ret;
-	}
-	if (!pashm_slabs_trim(slabs))
-		return -ENOSPC;
-	return slab_new(slabs, arena, class, priority, handle);
+	if (ret == -ENOSPC && pashm_slabs_trim(slabs))
+		ret = slab_new(slabs, arena, class, priority, handle);
+	if (!ret)
+		return 0;
+	other = other_alloc(slabs, class, priority, handle);
+	return other == -ENOENT ? ret : other;
 }
 
-/*
- * An empty slab stays if it is the only one with free slots, so that an object
- * that comes and goes does not take a slab with it each time.
- */
 int pashm_slab_free(struct slabs *slabs, struct pashm_handle handle)
 {
 	struct arena *arena;
@@ -258,16 +360,31 @@ int pashm_slab_free(struct slabs *slabs, struct pashm_handle handle)
 	slab = object_lock(slabs, handle, &slot);
 	if (!slab)
 		return -ESTALE;
-	arena = &slabs->arenas[slab->arena - 1];
-	pashm_slot_give(slabs, slab, slot);
-	ends = slab->used == 0 &&
-	       (slab->lost || slab->next || slab->previous);
-	if (ends)
-		slab_take_out(slabs, arena, slab);
+	arena = arena_of(slabs, slab);
+	ends = slot_give(slabs, arena, slab, slot);
 	pthread_mutex_unlock(&arena->lock);
 	if (ends)
 		slab_end(slabs, arena, slab);
 	return 0;
+}
+
+int pashm_slab_retire(struct slabs *slabs, struct pashm_handle handle)
+{
+	struct arena *arena;
+	struct slab *slab;
+	uint32_t slot;
+	bool busy;
+
+	slab = object_lock(slabs, handle, &slot);
+	if (!slab)
+		return -ESTALE;
+	arena = arena_of(slabs, slab);
+	/* acquire: pairs with the end of making an object */
+	busy = __atomic_load_n(&slab->making, __ATOMIC_ACQUIRE);
+	if (!busy)
+		slab_take_out(slabs, arena, slab);
+	pthread_mutex_unlock(&arena->lock);
+	return !busy && slab_end(slabs, arena, slab) ? 0 : -EBUSY;
 }
 
 bool pashm_slab_find(struct slabs *slabs, struct pashm_handle handle,
@@ -290,36 +407,41 @@ bool pashm_slab_at(const struct slabs *slabs, uint32_t page)
 	return __atomic_load_n(&slabs->table[page].arena, __ATOMIC_RELAXED);
 }
 
-/* An empty slab of a bin, taken out; NULL if there is none */
-static struct slab *empty_take(struct slabs *slabs, struct arena *arena,
-			       uint32_t page)
+/* Empty slabs of an arena, taken out: up to so many; how many */
+static uint32_t empty_take(struct slabs *slabs, struct arena *arena,
+			   struct slab **empty, uint32_t most)
 {
+	uint32_t i, number, next, count = 0;
 	struct slab *slab;
 
-	for (; page; page = slab->next) {
-		slab = &slabs->table[page - 1];
-		if (slab->used)
-			continue;
-		slab_take_out(slabs, arena, slab);
-		return slab;
+	for (i = 0; i < CLASSES_MAX * PRIORITIES && count < most; i++) {
+		number = arena->bins[i / PRIORITIES][i % PRIORITIES];
+		for (; number && arena->empty && count < most; number = next) {
+			slab = &slabs->table[number - 1];
+			next = slab->next;
+			if (slab->used)
+				continue;
+			slab_take_out(slabs, arena, slab);
+			empty[count++] = slab;
+		}
 	}
-	return NULL;
+	return count;
 }
 
 /* There is one empty slab in a bin, rarely more: what cannot end now is left */
 static bool arena_trim(struct slabs *slabs, struct arena *arena)
 {
-	struct slab *slab;
+	struct slab *empty[CLASSES_MAX];
+	uint32_t i, count;
 	bool any = false;
-	uint32_t i;
 
-	for (i = 0; i < CLASSES_MAX * PRIORITIES; i++) {
-		pthread_mutex_lock(&arena->lock);
-		slab = empty_take(slabs, arena,
-				  arena->bins[i / PRIORITIES][i % PRIORITIES]);
-		pthread_mutex_unlock(&arena->lock);
-		any |= slab && slab_end(slabs, arena, slab);
-	}
+	if (!__atomic_load_n(&arena->empty, __ATOMIC_RELAXED))
+		return false;
+	pthread_mutex_lock(&arena->lock);
+	count = empty_take(slabs, arena, empty, CLASSES_MAX);
+	pthread_mutex_unlock(&arena->lock);
+	for (i = 0; i < count; i++)
+		any |= slab_end(slabs, arena, empty[i]);
 	return any;
 }
 

@@ -62,6 +62,12 @@ int pashm_slab_alloc(struct slabs *slabs, uint32_t class, uint32_t priority,
 /* 0, or -ESTALE: no such object. Whether it is pinned cannot be told */
 int pashm_slab_free(struct slabs *slabs, struct pashm_handle handle);
 
+/*
+ * End the slab of an object, and with it all that it has: their handles are stale
+ * then. 0, -ESTALE: no such object, -EBUSY: somebody has pinned it
+ */
+int pashm_slab_retire(struct slabs *slabs, struct pashm_handle handle);
+
 /* Its class and its slab's priority; false if there is no such object */
 bool pashm_slab_find(struct slabs *slabs, struct pashm_handle handle,
 		     uint32_t *class, uint32_t *priority);

@@ -22,7 +22,7 @@ FIXTURE_SETUP(available)
 	long address;
 
 	SKIP_WITHOUT_DEVICE();
-	self->before = told(TOLD_ALL);
+	self->before = told_settled(TOLD_ALL);
 	ASSERT_LE(0, self->before);
 	self->fd = region_create(SIZE / PAGE, 0);
 	ASSERT_LE(0, self->fd);

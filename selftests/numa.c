@@ -68,8 +68,8 @@ FIXTURE_SETUP(numa)
 	if (access(NODE(1), F_OK))
 		SKIP(_exit(255), "one node only; scenarios/numa.sh has two");
 	ASSERT_EQ(0, run_on(0));
-	self->told[0] = told(TOLD_NODE(0));
-	self->told[1] = told(TOLD_NODE(1));
+	self->told[0] = told_settled(TOLD_NODE(0));
+	self->told[1] = told_settled(TOLD_NODE(1));
 	for (node = 0; node < 2; node++) {
 		long address;
 

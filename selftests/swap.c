@@ -134,7 +134,7 @@ TEST_F_TIMEOUT(swap, a_purge_on_request_takes_that_too, 300)
 
 TEST_F_TIMEOUT(swap, what_is_swapped_out_is_no_memory_to_be_had, 300)
 {
-	long long before = told(TOLD_ALL), margin = SIZE / PAGE / 8;
+	long long before = told_settled(TOLD_ALL), margin = SIZE / PAGE / 8;
 	uint64_t out;
 
 	unpin(self->fd, 0, SIZE / PAGE);

@@ -20,6 +20,24 @@ static inline long long told(const char *where)
 }
 
 /*
+ * The figure when nobody has anything to be told of: what a region of an earlier test
+ * had may still be in it. If it stays for three seconds, it is somebody else's.
+ */
+static inline long long told_settled(const char *where)
+{
+	long long figure = told(where), last = figure;
+	int tries, same = 0;
+
+	for (tries = 0; figure && same < 30 && tries < 600; tries++) {
+		usleep(100000);
+		figure = told(where);
+		same = figure == last ? same + 1 : 0;
+		last = figure;
+	}
+	return figure;
+}
+
+/*
  * Is it @pages more than @before, give or take @margin? Waits for that for a while. The
  * figure's own unit is coarse.
  */

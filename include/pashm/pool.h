@@ -8,8 +8,9 @@
  * pinned. So put what is used together into one object; what must come and go
  * alone is allocated with PASHM_ALLOC_ALONE.
  *
- * The pages of freed objects become unpinned extents of priority 0, so that
- * they are what reclaim takes first, and are reused from the lowest address up.
+ * Pages that no object has any more become unpinned extents of priority 0, so
+ * that they are what reclaim takes first, and are reused from the lowest address
+ * up; but of each kind of slab, an empty one may be kept.
  * Objects never move. A region costs nothing until its pages are touched: a
  * pool that is to grow is made in a large one.
  *
@@ -75,7 +76,7 @@ struct pashm_pool_info {
  * Bookkeeping is on the heap of this process, so that it is there after a
  * purge, too: 52 bytes for each object with an extent of its own and for each
  * slab, 9 bits for each slot of a slab, and 2 KiB for each CPU. Of address
- * space it takes 28 bytes a page of the region.
+ * space it takes 36 bytes a page of the region.
  * Other clients of the region may pin the objects by their handles.
  *
  * Returns 0, or -EACCES, -EPERM (the region cannot be written), -EBUSY (it is
@@ -92,9 +93,11 @@ void pashm_pool_destroy(struct pashm_pool *pool);
 /**
  * pashm_pool_alloc - make an object, pinned and writable
  * @pool:     a pool
- * @size:     bytes, at least 1. What pashm_pool_size() says is more: by up to a
- *            fifth, or up to whole pages if the object does not share an extent.
- *            (In a region with PASHM_REGION_HUGE, PASHM_HUGE_BYTES are a page.)
+ * @size:     bytes, at least 1. pashm_pool_size() may be more: by a fifth, or up to
+ *            the next multiple of 16, or of whole pages if the object does not share
+ *            an extent; up to four times as much if no other room is left. (In a
+ *            region with PASHM_REGION_HUGE, PASHM_HUGE_BYTES are a page, and 512
+ *            bytes are the least.)
  * @priority: 0 (taken first) to PASHM_PRIORITY_MAX, or PASHM_PRIORITY_REGION
  * @flags:    PASHM_ALLOC_*
  * @handle:   set on success; knows the contents as they are now
@@ -104,8 +107,8 @@ void pashm_pool_destroy(struct pashm_pool *pool);
  * address is a multiple of 16, or of the largest power of two that divides its
  * size if that is more, up to a page.
  *
- * Threads that run at the same time do not wait for each other, unless there
- * are more CPUs than 64, or the object needs pages of its own.
+ * Threads that run on different CPUs rarely wait for each other, unless there are
+ * more than 64, or the object needs pages of its own.
  *
  * Returns 0, or
  *   -EINVAL  size 0, priority too high, unknown flag, in a child
@@ -146,15 +149,17 @@ int pashm_pool_alloc_aligned(struct pashm_pool *pool, size_t align, size_t size,
  *           pashm_pool_size() told are zeros
  * @address: set on success if not NULL; may be another one than before
  *
- * Contents stay, up to the smaller size. Priority, and whether it is alone in
- * its extent, stay, too; an alignment that was asked for does not, if the object
- * moves.
+ * Contents stay, up to the smaller size. Priority stays, too, and what is alone in
+ * its extent remains so; an alignment that was asked for does not stay, if the
+ * object moves.
  *
  * Returns 0, or as pashm_pool_alloc(), or
- *   -EBUSY   pinned by somebody else or more often (an object that is alone)
- *   -ESTALE  not an object, or another client has ended its extent
- * If it fails, the object is what it was before, and still pinned; but not
- * after -ESTALE. Thread-safe. Since: 0.1
+ *   -EBUSY   pinned by somebody else, or more often (an object that is alone, and
+ *            gets smaller or moves)
+ *   -ESTALE  not an object, or another client has ended its extent, or keeps it
+ *            from being made again: then the object is gone
+ * If it fails otherwise, the object is what it was before, and still pinned.
+ * Thread-safe. Since: 0.1
  */
 int pashm_pool_resize(struct pashm_pool *pool, struct pashm_handle *handle,
 		      size_t size, uint32_t flags, void **address);
@@ -168,7 +173,7 @@ int pashm_pool_resize(struct pashm_pool *pool, struct pashm_handle *handle,
  * caller. If it is alone in its extent, that is looked at: so it cannot vanish
  * under a thread or a process that still uses it. Whose pins of a slab are meant
  * for which object cannot be told. Copies of the handle become stale; in a slab,
- * pashm_pool_pin() does not find out, but free, resize and size do, unless 256
+ * pashm_pool_pin() does not find out, but free, resize and size do, unless 255
  * objects have come and gone there.
  *
  * Returns 0, or
@@ -197,8 +202,9 @@ size_t pashm_pool_size(struct pashm_pool *pool, struct pashm_handle handle);
  *
  * For before a long pause: reclaim takes that memory before any other.
  *
- * Returns 0, or the first error of those that pashm_pool_free() has; what
- * failed stays as it was, and all else is given back. Thread-safe. Since: 0.1
+ * Returns 0, -ENOMEM, or the first error of those that pashm_pool_free() has, but
+ * for slabs that somebody has pinned: these stay. So does what failed, and all else
+ * is given back. Thread-safe. Since: 0.1
  */
 int pashm_pool_trim(struct pashm_pool *pool);
 

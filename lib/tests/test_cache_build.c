@@ -348,6 +348,34 @@ static void all_entries_are_shown(void **test)
 		assert_int_equal(seen.times[i], 0);
 }
 
+/* A large value needs one slab of small ones, not one value of each slab */
+static void large_values_make_room_among_small_ones(void **test)
+{
+	struct pashm_cache *cache = *test;
+	struct pashm_cache_value value;
+	struct pashm_cache_stats before;
+	static char data[65536];
+	uint64_t i, found = 0;
+
+	for (i = 0; i < 4000; i++)
+		assert_int_equal(pashm_cache_put(cache, &i, sizeof(i), data, 90),
+				 0);
+	before = stats_of(cache);
+	assert_true(before.evicted > 0);
+	assert_int_equal(pashm_cache_put(cache, "large", 5, data, page_size()),
+			 0);
+	assert_true(stats_of(cache).evicted <= before.evicted + 4);
+	for (i = 0; i < 4000; i++) {
+		if (pashm_cache_get(cache, &i, sizeof(i), &value))
+			continue;
+		found++;
+		pashm_cache_release(cache, &value);
+	}
+	assert_true(found + 4 * page_size() / 96 >= before.entries);
+	assert_int_equal(pashm_cache_get(cache, "large", 5, &value), 0);
+	pashm_cache_release(cache, &value);
+}
+
 /* As many as there is room for, with what is told about them */
 static void small_entries_are_small(void **test)
 {
@@ -407,6 +435,7 @@ int main(void)
 		CACHE(a_value_may_have_a_priority),
 		cmocka_unit_test(a_maximum_is_kept),
 		CACHE(all_entries_are_shown),
+		CACHE(large_values_make_room_among_small_ones),
 		CACHE(small_entries_are_small),
 		CACHE(purged_entries_do_not_pile_up),
 	};

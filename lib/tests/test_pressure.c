@@ -137,7 +137,7 @@ static void listeners_are_asked_for_the_rest(void **test)
 static void listening_needs_no_region(void **test)
 {
 	struct giver giver = { .gives = 1ULL << 30 };
-	struct pashm_listener *listener, *again;
+	struct pashm_listener *listener;
 	pid_t pid;
 	int fd;
 
@@ -148,9 +148,11 @@ static void listening_needs_no_region(void **test)
 	if (pid == 0) {
 		alarm(20);
 		pashm_pressure_unlisten(listener);
-		if (pashm_pressure_listen(give, &giver, &again))
+#ifndef __SANITIZE_THREAD__	/* which has no threads after a fork */
+		if (pashm_pressure_listen(give, &giver, &listener))
 			_exit(1);
-		pashm_pressure_unlisten(again);
+		pashm_pressure_unlisten(listener);
+#endif
 		_exit(0);
 	}
 	assert_int_equal(child_status(pid), 0);

@@ -36,7 +36,7 @@ static uint64_t model_runs(uint64_t *pages)
 static void it_does_what_the_model_does(void **test)
 {
 	static struct { uint32_t start, pages; } held[MODEL];
-	uint32_t i, start, pages, expect, holding = 0, seed = 7;
+	uint32_t i, first, start, pages, expect, holding = 0, seed = 7;
 	struct runs runs;
 	uint64_t sum;
 
@@ -50,11 +50,14 @@ static void it_does_what_the_model_does(void **test)
 		pages = 1 + (seed >> 16) % 24;
 		if (seed >> 30 && holding < MODEL) {
 			expect = model_find(pages);
-			assert_int_equal(pashm_runs_take(&runs, pages, &start),
+			assert_int_equal(pashm_runs_find(&runs, pages, 1, 0,
+							 &first, &start),
 					 expect != MODEL);
 			if (expect == MODEL)
 				continue;
 			assert_int_equal(start, expect);
+			assert_int_equal(first, expect);
+			assert_true(pashm_runs_take(&runs, start, pages));
 			memset(is_free + start, 0, pages);
 			held[holding].start = start;
 			held[holding++].pages = pages;
@@ -73,42 +76,7 @@ static void it_does_what_the_model_does(void **test)
 	pashm_runs_clear(&runs);
 }
 
-static void the_last_run_can_be_had_by_its_end(void **test)
-{
-	struct runs runs;
-
-	(void)test;
-	pashm_runs_init(&runs);
-	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
-	pashm_runs_give(&runs, 0, 4);
-	pashm_runs_give(&runs, 10, 6);
-	assert_int_equal(pashm_runs_take_last(&runs, 20), 0);
-	assert_int_equal(pashm_runs_take_last(&runs, 16), 6);
-	assert_int_equal(pashm_runs_take_last(&runs, 4), 4);
-	assert_int_equal(pashm_runs_take_last(&runs, 4), 0);
-	assert_int_equal(runs.count, 0);
-	pashm_runs_clear(&runs);
-}
-
-static void a_run_can_be_trimmed_in_front(void **test)
-{
-	struct runs runs;
-	uint32_t start;
-
-	(void)test;
-	pashm_runs_init(&runs);
-	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
-	pashm_runs_give(&runs, 4, 8);
-	assert_true(pashm_runs_trim(&runs, 4, 3));
-	assert_true(pashm_runs_take(&runs, 1, &start));
-	assert_int_equal(start, 7);
-	assert_true(pashm_runs_trim(&runs, 8, 4));
-	assert_int_equal(runs.count, 0);
-	assert_int_equal(runs.pages, 0);
-	pashm_runs_clear(&runs);
-}
-
-static void runs_can_be_had_in_turn(void **test)
+static void a_part_of_a_run_can_be_taken(void **test)
 {
 	uint32_t start, pages;
 	struct runs runs;
@@ -116,21 +84,63 @@ static void runs_can_be_had_in_turn(void **test)
 	(void)test;
 	pashm_runs_init(&runs);
 	assert_int_equal(pashm_runs_reserve(&runs, 3), 0);
-	pashm_runs_give(&runs, 10, 5);
-	pashm_runs_give(&runs, 20, 1);
-	pashm_runs_give(&runs, 2, 4);
-	assert_true(pashm_runs_take_from(&runs, 3, &start, &pages));
-	assert_int_equal(start, 10);
-	assert_int_equal(pages, 5);
-	assert_true(pashm_runs_give(&runs, 10, 5));
-	assert_true(pashm_runs_take_from(&runs, 15, &start, &pages));
-	assert_int_equal(start, 20);
-	assert_false(pashm_runs_take_from(&runs, 15, &start, &pages));
-	assert_true(pashm_runs_take_from(&runs, 0, &start, &pages));
-	assert_int_equal(start, 2);
-	assert_int_equal(pages, 4);
-	assert_int_equal(runs.count, 1);
+	assert_true(pashm_runs_give(&runs, 4, 8));
+	assert_false(pashm_runs_take(&runs, 3, 2));
+	assert_false(pashm_runs_take(&runs, 11, 2));
+	assert_false(pashm_runs_take(&runs, 12, 1));
+	assert_true(pashm_runs_take(&runs, 6, 3));
+	assert_int_equal(runs.count, 2);
 	assert_int_equal(runs.pages, 5);
+	assert_true(pashm_runs_next(&runs, 0, &start, &pages));
+	assert_true(start == 4 && pages == 2);
+	assert_true(pashm_runs_next(&runs, 5, &start, &pages));
+	assert_true(start == 4 && pages == 2);
+	assert_true(pashm_runs_next(&runs, 6, &start, &pages));
+	assert_true(start == 9 && pages == 3);
+	assert_false(pashm_runs_next(&runs, 12, &start, &pages));
+	assert_false(pashm_runs_take(&runs, 5, 5));
+	assert_true(pashm_runs_take(&runs, 4, 2));
+	assert_true(pashm_runs_take(&runs, 9, 3));
+	assert_int_equal(runs.count, 0);
+	assert_int_equal(runs.pages, 0);
+	pashm_runs_clear(&runs);
+}
+
+static void pages_can_be_aligned(void **test)
+{
+	uint32_t start, first;
+	struct runs runs;
+
+	(void)test;
+	pashm_runs_init(&runs);
+	assert_int_equal(pashm_runs_reserve(&runs, 4), 0);
+	assert_true(pashm_runs_give(&runs, 1, 6));
+	assert_true(pashm_runs_give(&runs, 9, 6));
+	assert_true(pashm_runs_give(&runs, 17, 9));
+	assert_true(pashm_runs_find(&runs, 3, 4, 0, &start, &first));
+	assert_true(start == 1 && first == 4);
+	/* The first that is long enough is too far from where it has to be */
+	assert_true(pashm_runs_find(&runs, 4, 4, 0, &start, &first));
+	assert_true(start == 17 && first == 20);
+	assert_true(pashm_runs_find(&runs, 4, 4, 3, &start, &first));
+	assert_true(start == 1 && first == 1);
+	assert_true(pashm_runs_find(&runs, 6, 8, 15, &start, &first));
+	assert_true(start == 1 && first == 1);
+	assert_false(pashm_runs_find(&runs, 7, 8, 0, &start, &first));
+	pashm_runs_clear(&runs);
+}
+
+static void who_has_reserved_none_gives_none(void **test)
+{
+	struct runs runs;
+
+	(void)test;
+	pashm_runs_init(&runs);
+	assert_false(pashm_runs_give(&runs, 4, 8));
+	assert_int_equal(pashm_runs_reserve(&runs, 1), 0);
+	assert_true(pashm_runs_give(&runs, 4, 8));
+	assert_false(pashm_runs_give(&runs, 20, 1));
+	assert_int_equal(runs.pages, 8);
 	pashm_runs_clear(&runs);
 }
 
@@ -148,8 +158,8 @@ static void pages_never_get_a_second_owner(void **test)
 	assert_false(pashm_runs_give(&runs, 12, 3));
 	assert_false(pashm_runs_give(&runs, 0, 100));
 	assert_false(pashm_runs_give(&runs, 30, 10));
-	assert_false(pashm_runs_trim(&runs, 10, 11));
-	assert_false(pashm_runs_trim(&runs, 11, 1));
+	assert_false(pashm_runs_take(&runs, 10, 11));
+	assert_false(pashm_runs_take(&runs, 20, 1));
 	assert_int_equal(runs.count, 2);
 	assert_int_equal(runs.pages, 20);
 	assert_true(pashm_runs_give(&runs, 20, 10));
@@ -162,9 +172,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_does_what_the_model_does),
-		cmocka_unit_test(the_last_run_can_be_had_by_its_end),
-		cmocka_unit_test(a_run_can_be_trimmed_in_front),
-		cmocka_unit_test(runs_can_be_had_in_turn),
+		cmocka_unit_test(a_part_of_a_run_can_be_taken),
+		cmocka_unit_test(pages_can_be_aligned),
+		cmocka_unit_test(who_has_reserved_none_gives_none),
 		cmocka_unit_test(pages_never_get_a_second_owner),
 	};
 

@@ -421,7 +421,7 @@ static const struct fuzz_text *file_of(const char *path)
 
 long __wrap_sysconf(int name)
 {
-	return name == _SC_NPROCESSORS_ONLN ? FUZZ_CPUS : __real_sysconf(name);
+	return name == _SC_NPROCESSORS_CONF ? FUZZ_CPUS : __real_sysconf(name);
 }
 
 int __wrap_sched_getcpu(void)
