@@ -73,17 +73,25 @@ PASHM_API struct pashm_region *pashm_pool_region(const struct pashm_pool *pool)
  * struct shape - what an object is to be like
  * @class: of slabs, or the number of classes: pages of its own
  * @pages: then, their number
- * @align: and the alignment of the first, in pages
+ * @align: of its address, in bytes
  */
 struct shape {
 	uint32_t class;
 	uint32_t pages;
-	uint32_t align;
+	size_t align;
 };
 
 static bool in_slab(const struct pashm_pool *pool, const struct shape *shape)
 {
 	return shape->class < pool->slabs.classes.count;
+}
+
+/* An alignment in pages */
+static uint32_t pages_of(const struct pashm_pool *pool, size_t align)
+{
+	size_t pages = align >> pool->region->view.page_shift;
+
+	return pages ? (uint32_t)pages : 1;
 }
 
 static int shape_for(const struct pashm_pool *pool, size_t align, size_t size,
@@ -100,10 +108,8 @@ static int shape_for(const struct pashm_pool *pool, size_t align, size_t size,
 	pages = (pages + unit - 1) / unit * unit;
 	if (pages > PASHM_EXTENT_PAGES_MAX)
 		return -EFBIG;
-	shape->align = (uint32_t)(align >> view->page_shift);
-	if (!shape->align)
-		shape->align = 1;
-	if (!pashm_pages_can_align(&pool->pages, shape->align))
+	shape->align = align;
+	if (!pashm_pages_can_align(&pool->pages, pages_of(pool, align)))
 		return -EOPNOTSUPP;
 	shape->class = pool->slabs.classes.count;
 	if (!alone)
@@ -128,16 +134,19 @@ static int object_alloc(struct pashm_pool *pool, const struct shape *shape,
 			size_t *dirty)
 {
 	struct pages_request request = {
-		.pages = shape->pages, .align = shape->align,
+		.pages = shape->pages,
+		.align = pages_of(pool, shape->align),
 		.priority = priority,
 	};
 	size_t size = shape_size(pool, shape);
+	struct shape made = *shape;
 	int ret;
 
 	if (in_slab(pool, shape)) {
-		*dirty = size;
-		return pashm_slab_alloc(&pool->slabs, shape->class, priority,
-					handle);
+		ret = pashm_slab_alloc(&pool->slabs, &made.class, shape->align,
+				       priority, handle);
+		*dirty = ret ? 0 : shape_size(pool, &made);
+		return ret;
 	}
 	ret = pashm_pages_alloc(&pool->pages, &request, handle);
 	if (ret == -ENOSPC && pashm_slabs_trim(&pool->slabs))
@@ -239,13 +248,15 @@ static int object_move(struct pashm_pool *pool, const struct shape *from,
 		       const struct shape *to, uint32_t priority,
 		       struct pashm_handle *handle, size_t *dirty)
 {
-	size_t old = shape_size(pool, from), size = shape_size(pool, to);
+	size_t old = shape_size(pool, from), size;
 	struct pashm_handle made;
 	int ret;
 
 	ret = object_alloc(pool, to, priority, &made, dirty);
 	if (ret)
 		return ret;
+	/* Perhaps more than was asked for */
+	size = pashm_pool_size(pool, made);
 	memcpy(pashm_pool_address(pool, made),
 	       pashm_pool_address(pool, *handle), old < size ? old : size);
 	if (in_slab(pool, from)) {

@@ -315,15 +315,17 @@ static struct arena *arena_here(const struct slabs *slabs)
 }
 
 /* Slots that are larger than need be, or of other arenas: before giving up */
-static int other_alloc(struct slabs *slabs, uint32_t class, uint32_t priority,
-		       struct pashm_handle *handle)
+static int other_alloc(struct slabs *slabs, uint32_t *class, size_t align,
+		       uint32_t priority, struct pashm_handle *handle)
 {
-	uint32_t i, most = class + LARGER_CLASSES;
+	uint32_t i, most = *class + LARGER_CLASSES;
 	int ret;
 
-	for (; class <= most && class < slabs->classes.count; class++) {
+	for (; *class <= most && *class < slabs->classes.count; ++*class) {
+		if (slabs->classes.class[*class].size & (align - 1))
+			continue;
 		for (i = 0; i < slabs->count; i++) {
-			ret = arena_alloc(slabs, &slabs->arenas[i], class,
+			ret = arena_alloc(slabs, &slabs->arenas[i], *class,
 					  priority, handle);
 			if (ret != -ENOENT)
 				return ret;
@@ -332,21 +334,21 @@ static int other_alloc(struct slabs *slabs, uint32_t class, uint32_t priority,
 	return -ENOENT;
 }
 
-int pashm_slab_alloc(struct slabs *slabs, uint32_t class, uint32_t priority,
-		     struct pashm_handle *handle)
+int pashm_slab_alloc(struct slabs *slabs, uint32_t *class, size_t align,
+		     uint32_t priority, struct pashm_handle *handle)
 {
 	struct arena *arena = arena_here(slabs);
 	int ret, other;
 
-	ret = arena_alloc(slabs, arena, class, priority, handle);
+	ret = arena_alloc(slabs, arena, *class, priority, handle);
 	if (ret != -ENOENT)
 		return ret;
-	ret = slab_new(slabs, arena, class, priority, handle);
+	ret = slab_new(slabs, arena, *class, priority, handle);
 	if (ret == -ENOSPC && pashm_slabs_trim(slabs))
-		ret = slab_new(slabs, arena, class, priority, handle);
+		ret = slab_new(slabs, arena, *class, priority, handle);
 	if (!ret)
 		return 0;
-	other = other_alloc(slabs, class, priority, handle);
+	other = other_alloc(slabs, class, align, priority, handle);
 	return other == -ENOENT ? ret : other;
 }
 

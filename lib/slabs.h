@@ -55,9 +55,12 @@ int pashm_slabs_init(struct slabs *slabs, struct pages *pages);
 /* Also in a child, where threads of the parent may have been at work */
 void pashm_slabs_clear(struct slabs *slabs);
 
-/* An object of a class, pinned. Errors as pashm_pool_alloc() */
-int pashm_slab_alloc(struct slabs *slabs, uint32_t class, uint32_t priority,
-		     struct pashm_handle *handle);
+/*
+ * An object of a class for that alignment, pinned; or of a larger one, if there is no
+ * other room: *@class tells. Errors as pashm_pool_alloc()
+ */
+int pashm_slab_alloc(struct slabs *slabs, uint32_t *class, size_t align,
+		     uint32_t priority, struct pashm_handle *handle);
 
 /* 0, or -ESTALE: no such object. Whether it is pinned cannot be told */
 int pashm_slab_free(struct slabs *slabs, struct pashm_handle handle);

@@ -135,6 +135,8 @@ static void another_cpu_has_the_slots(void **test)
 	here = make(f, 40);
 	assert_int_equal(here.page, first.page);
 	assert_true(pashm_pool_size(f->pool, here) >= 100);
+	assert_int_equal(pashm_pool_alloc_aligned(f->pool, 32, 32, 3, 0, &here,
+						  NULL), -ENOSPC);
 	assert_int_equal(pashm_pool_alloc(f->pool, 500, 3, 0, &here, NULL),
 			 -ENOSPC);
 	cpu_choose(0);
