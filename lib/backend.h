@@ -93,6 +93,8 @@ extern const struct backend_ops pashm_backend_memfd;
  * @length:   bytes; constant
  * @writable: the state words may be written by this client; any thread may take
  *            that back, see pashm_writable()
+ * @poison_lock: with PASHM_VIEW_CHECKED, pins are made under it; nothing is locked
+ *            inside but by a wait for a purge
  * @map_lock: guards the first mapping; taken with nothing else held
  * @map_prot: what the data was mapped with; under @map_lock
  * @next:     registry's list; under the registry's lock
@@ -110,6 +112,7 @@ struct pashm_region {
 	int fd;
 	uint64_t length;
 	bool writable;
+	pthread_mutex_t poison_lock;
 	pthread_mutex_t map_lock;
 	int map_prot;
 	struct pashm_region *next;

@@ -108,6 +108,7 @@ static int dev_open(int fd, uint32_t flags, struct pashm_region **region)
 	base->fd = fd;
 	base->ops = &pashm_backend_dev;
 	base->view.page_shift = (uint32_t)__builtin_ctzll(page_size);
+	pthread_mutex_init(&base->poison_lock, NULL);
 	pthread_mutex_init(&base->map_lock, NULL);
 	ret = dev_ioctl(fd, PASHM_IOC_INFO, &info);
 	if (ret)

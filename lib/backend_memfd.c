@@ -187,6 +187,7 @@ static int memfd_open(struct memfd_region *m, uint32_t flags,
 	base->view.pages = m->layout.pages;
 	base->view.page_shift = m->layout.page_shift;
 	base->view.flags = flags;
+	pthread_mutex_init(&base->poison_lock, NULL);
 	pthread_mutex_init(&base->map_lock, NULL);
 	pthread_mutex_init(&m->purge_mutex, NULL);
 

@@ -130,6 +130,20 @@ static int entry_try(struct pashm_cache *cache, struct cache_shard *shard,
 	return 1;
 }
 
+/* What is going to be read of an entry is in four places: wait for all at once */
+static void entry_fetch(const struct pashm_cache *cache,
+			const struct cache_entry *entry)
+{
+	const struct pashm_view *view = &cache->region->view;
+	const unsigned char *data = entry_data(cache, entry);
+
+	__builtin_prefetch(&view->states[entry->handle.page]);
+	__builtin_prefetch(&view->pins[entry->handle.page], 1);
+	__builtin_prefetch(data);
+	if (!entry_is(entry, ENTRY_KEY))
+		__builtin_prefetch(data + (entry->sizes >> KEY_BITS));
+}
+
 int pashm_cache_find(struct pashm_cache *cache, struct cache_shard *shard,
 		     uint64_t hash, const void *key, size_t key_length,
 		     uint32_t *number, uint32_t *list)
@@ -144,6 +158,7 @@ int pashm_cache_find(struct pashm_cache *cache, struct cache_shard *shard,
 		next = entry->chain;
 		if (entry->hash != hash)
 			continue;
+		entry_fetch(cache, entry);
 		ret = entry_try(cache, shard, *number, key, key_length, list);
 		if (ret == 0) {
 			entry_hold(entry);

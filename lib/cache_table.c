@@ -102,7 +102,7 @@ void pashm_cache_table_insert(struct cache_shard *shard, uint32_t number)
 	struct cache_entry *entry = entry_at(shard, number);
 	uint32_t *bucket;
 
-	if (shard->entries > shard->mask)
+	if (shard->entries > shard->mask / 2)
 		table_grow(shard);
 	bucket = &shard->buckets[entry->hash & shard->mask];
 	entry->chain = *bucket;

@@ -15,7 +15,7 @@
  * thread finds the freeze. So nobody is told "intact" by a word that is about
  * to be replaced.
  */
-#include "backend.h"
+#include "poison.h"
 
 /* Longer ranges go to the backend, which skips what was never populated */
 #define SOLE_PAGES_MAX	4096U
@@ -278,6 +278,8 @@ int pashm_extent_make(struct pashm_region *region, uint32_t page,
 	*handle = (struct pashm_handle){
 		.page = page, .generation = reshape.generation,
 	};
+	/* It is pinned, so nobody else here says the opposite */
+	pashm_poison_off(region, page, pages);
 	return 0;
 }
 

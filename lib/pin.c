@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
-#include "backend.h"
+#include "poison.h"
 
 /*
  * The caller's count is raised, and that was a full barrier (A). So after one
@@ -54,6 +54,28 @@ PASHM_API int pashm_pin_slow(struct pashm_region *region,
 	return 0;
 }
 
+PASHM_API int pashm_pin_checked(struct pashm_region *region,
+				struct pashm_handle handle,
+				enum pashm_verdict *verdict)
+{
+	const struct pashm_view *view = &region->view;
+	uint32_t *pin = &view->pins[handle.page];
+	int ret = -EAGAIN;
+
+	pthread_mutex_lock(&region->poison_lock);
+	if (pashm_count_overflows(pashm_count_raise_full(pin)))
+		pashm_count_lower_release(pin);
+	else
+		ret = pashm_pin_slow(region, handle, verdict);
+	if (!ret && *verdict != PASHM_STALE)
+		pashm_poison_off(region, handle.page,
+				 pashm_state_length(__atomic_load_n(
+					 &view->states[handle.page],
+					 __ATOMIC_RELAXED)));
+	pthread_mutex_unlock(&region->poison_lock);
+	return ret;
+}
+
 /* The mapping is shared: its page tables are emptied, and nothing is lost */
 static void mapping_drop(const struct pashm_view *view, uint32_t page,
 			 uint32_t pages)
@@ -71,7 +93,7 @@ static void mapping_drop(const struct pashm_view *view, uint32_t page,
  * count is down, or a sibling's touch could bring it back unnoticed; a sibling
  * that pins meanwhile finds its pages by a fault.
  */
-PASHM_API int pashm_unpin_slow(struct pashm_region *region, uint32_t page)
+static int unpin(struct pashm_region *region, uint32_t page)
 {
 	const struct pashm_view *view = &region->view;
 	uint32_t *pin = &view->pins[page];
@@ -85,7 +107,22 @@ PASHM_API int pashm_unpin_slow(struct pashm_region *region, uint32_t page)
 		__atomic_fetch_add(pin, PASHM_PIN_COUNT_ONE, __ATOMIC_RELAXED);
 		return -ERANGE;
 	}
-	if (before == 1)
+	if (before != 1)
+		return 0;
+	pashm_poison_on(region, page, pages);
+	if (view->flags & PASHM_VIEW_DROPS)
 		mapping_drop(view, page, pages);
 	return 0;
+}
+
+PASHM_API int pashm_unpin_slow(struct pashm_region *region, uint32_t page)
+{
+	int ret;
+
+	if (!pashm_poisons(region))
+		return unpin(region, page);
+	pthread_mutex_lock(&region->poison_lock);
+	ret = unpin(region, page);
+	pthread_mutex_unlock(&region->poison_lock);
+	return ret;
 }

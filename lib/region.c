@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <linux/pashm.h>
 #include <pashm/version.h>
-#include "backend.h"
+#include "poison.h"
 #include "registry.h"
 
 _Static_assert(PASHM_REGION_NAME_MAX == PASHM_NAME_MAX, "name sizes differ");
@@ -108,17 +108,25 @@ PASHM_API int pashm_region_create(const struct pashm_region_params *params,
 	ret = ops->create(&copy, region);
 	if (ret == -EPROTO && copy.backend == PASHM_BACKEND_AUTO)
 		ret = pashm_backend_memfd.create(&copy, region);
+	if (!ret)
+		pashm_poison_begin(*region);
 	return ret;
 }
 
 PASHM_API int pashm_region_import(int fd, struct pashm_region **region)
 {
+	const struct backend_ops *ops = &pashm_backend_dev;
+	int ret;
+
 	if (fcntl(fd, F_GETFD) < 0)
 		return -EBADF;
 	/* Only shmem and hugetlb files answer; a region of the module does not */
 	if (fcntl(fd, F_GET_SEALS) >= 0)
-		return pashm_backend_memfd.import(fd, region);
-	return pashm_backend_dev.import(fd, region);
+		ops = &pashm_backend_memfd;
+	ret = ops->import(fd, region);
+	if (!ret)
+		pashm_poison_begin(*region);
+	return ret;
 }
 
 PASHM_API void pashm_region_close(struct pashm_region *region)
@@ -126,6 +134,7 @@ PASHM_API void pashm_region_close(struct pashm_region *region)
 	if (!region)
 		return;
 	pashm_registry_unwatch(region);
+	pashm_poison_end(region);
 	region->ops->close(region);
 }
 

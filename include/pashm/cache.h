@@ -7,7 +7,7 @@
  * ever sees a purged byte. Values are a pool's objects: small ones share an
  * extent with others of about their size, and are pinned and purged with these.
  * Keys are beside the values where there is room, so that what a cache of small
- * values has on the heap is 60 bytes an entry, however long the keys are.
+ * values has on the heap is 64 bytes an entry, however long the keys are.
  *
  * All functions return 0 or a negative errno and do not set errno. A cache may
  * be used by all threads at once; only pashm_cache_destroy() must come last.
@@ -115,7 +115,7 @@ struct pashm_cache_stats {
  * Its region is made with PASHM_REGION_SOLE: no other process can import it.
  * Without the module none can purge it, either, as pashmctl does.
  *
- * Heap: an entry needs 48 bytes, 4 to 8 in the hash table, and in the allocator
+ * Heap: an entry needs 48 bytes, 8 to 16 in the hash table, and in the allocator
  * 2; if its value does not share its pages, 52 there, and the key and 16 unless the
  * pages have room for it. Notes of values that were purged
  * need 4 bytes each, for up to 8 times as many as there are entries. Puts look for

@@ -24,6 +24,8 @@ struct pashm_region;
 
 /* In a view's flags: the last unpin drops the mapping (..._STRICT_UNPINNED) */
 #define PASHM_VIEW_DROPS	(1U << 3)
+/* There is a checker that is told what may not be touched */
+#define PASHM_VIEW_CHECKED	(1U << 31)
 
 /**
  * struct pashm_view - the mapped tables of a region, as this process sees them
@@ -73,7 +75,11 @@ pashm_view(const struct pashm_region *region)
 int pashm_pin_slow(struct pashm_region *region, struct pashm_handle handle,
 		   enum pashm_verdict *verdict);
 
-/* Unpin in a region whose view has PASHM_VIEW_DROPS. Not for direct use. */
+/* Pin in a region whose view has PASHM_VIEW_CHECKED. Not for direct use. */
+int pashm_pin_checked(struct pashm_region *region, struct pashm_handle handle,
+		      enum pashm_verdict *verdict);
+
+/* Unpin where the view has PASHM_VIEW_DROPS or _CHECKED. Not for direct use. */
 int pashm_unpin_slow(struct pashm_region *region, uint32_t page);
 
 /*
@@ -166,6 +172,8 @@ static inline int pashm_pin(struct pashm_region *region,
 
 	if (__builtin_expect(handle.page >= view->pages, 0))
 		return -EINVAL;
+	if (__builtin_expect(view->flags & PASHM_VIEW_CHECKED, 0))
+		return pashm_pin_checked(region, handle, verdict);
 	pin = &view->pins[handle.page];
 	if (__builtin_expect(pashm_count_overflows(pashm_count_raise_full(pin)),
 			     0)) {
@@ -189,7 +197,8 @@ static inline int pashm_pin(struct pashm_region *region,
  * @page:   the handle's page
  *
  * The last unpin of the last client makes the extent reclaimable. Do not touch
- * it afterwards. Thread-safe; no system call, unless the region was created with
+ * it afterwards: AddressSanitizer and valgrind report it, unless the environment
+ * has PASHM_POISON=0. Thread-safe; no system call, unless the region was created with
  * PASHM_REGION_STRICT_UNPINNED.
  *
  * Returns 0, or
@@ -204,7 +213,8 @@ static inline int pashm_unpin(struct pashm_region *region, uint32_t page)
 
 	if (__builtin_expect(page >= view->pages, 0))
 		return -EINVAL;
-	if (__builtin_expect(view->flags & PASHM_VIEW_DROPS, 0))
+	if (__builtin_expect(view->flags &
+			     (PASHM_VIEW_DROPS | PASHM_VIEW_CHECKED), 0))
 		return pashm_unpin_slow(region, page);
 	pin = &view->pins[page];
 	pashm_note_use(pin, view->header);
