@@ -54,19 +54,30 @@ PASHM_API int pashm_pin_slow(struct pashm_region *region,
 	return 0;
 }
 
-PASHM_API int pashm_pin_checked(struct pashm_region *region,
-				struct pashm_handle handle,
-				enum pashm_verdict *verdict)
+static int pin(struct pashm_region *region, struct pashm_handle handle,
+	       enum pashm_verdict *verdict)
+{
+	uint32_t *word = &region->view.pins[handle.page];
+
+	if (!pashm_count_overflows(pashm_count_raise_full(word)))
+		return pashm_pin_slow(region, handle, verdict);
+	pashm_count_lower_release(word);
+	return -EAGAIN;
+}
+
+PASHM_API int pashm_pin_beyond(struct pashm_region *region,
+			       struct pashm_handle handle,
+			       enum pashm_verdict *verdict)
 {
 	const struct pashm_view *view = &region->view;
-	uint32_t *pin = &view->pins[handle.page];
-	int ret = -EAGAIN;
+	int ret;
 
+	if (handle.page >= view->pages)
+		return -EINVAL;
+	if (!pashm_poisons(region))
+		return pin(region, handle, verdict);
 	pthread_mutex_lock(&region->poison_lock);
-	if (pashm_count_overflows(pashm_count_raise_full(pin)))
-		pashm_count_lower_release(pin);
-	else
-		ret = pashm_pin_slow(region, handle, verdict);
+	ret = pin(region, handle, verdict);
 	if (!ret && *verdict != PASHM_STALE)
 		pashm_poison_off(region, handle.page,
 				 pashm_state_length(__atomic_load_n(
@@ -115,10 +126,12 @@ static int unpin(struct pashm_region *region, uint32_t page)
 	return 0;
 }
 
-PASHM_API int pashm_unpin_slow(struct pashm_region *region, uint32_t page)
+PASHM_API int pashm_unpin_beyond(struct pashm_region *region, uint32_t page)
 {
 	int ret;
 
+	if (page >= region->view.pages)
+		return -EINVAL;
 	if (!pashm_poisons(region))
 		return unpin(region, page);
 	pthread_mutex_lock(&region->poison_lock);

@@ -89,6 +89,16 @@ static bool device_is_missing(void)
 	return false;
 }
 
+/* Where there is more to do than the inline code does, all is beyond its limit */
+static void opened(struct pashm_region *region)
+{
+	struct pashm_view *view = &region->view;
+
+	pashm_poison_begin(region);
+	if (!(view->flags & (PASHM_VIEW_DROPS | PASHM_VIEW_CHECKED)))
+		view->limit = view->pages;
+}
+
 PASHM_API int pashm_region_create(const struct pashm_region_params *params,
 				  struct pashm_region **region)
 {
@@ -109,7 +119,7 @@ PASHM_API int pashm_region_create(const struct pashm_region_params *params,
 	if (ret == -EPROTO && copy.backend == PASHM_BACKEND_AUTO)
 		ret = pashm_backend_memfd.create(&copy, region);
 	if (!ret)
-		pashm_poison_begin(*region);
+		opened(*region);
 	return ret;
 }
 
@@ -125,7 +135,7 @@ PASHM_API int pashm_region_import(int fd, struct pashm_region **region)
 		ops = &pashm_backend_memfd;
 	ret = ops->import(fd, region);
 	if (!ret)
-		pashm_poison_begin(*region);
+		opened(*region);
 	return ret;
 }
 

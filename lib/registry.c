@@ -82,6 +82,7 @@ static void fork_child(void)
 		region->busy = 0;
 		region->pressure = NULL;
 		region->view.pages = 0;
+		region->view.limit = 0;
 		region->linked = false;
 		region->watched = false;
 		if (region->ops->drop)

@@ -196,15 +196,42 @@ static void slab_charge(struct slabs *slabs, struct slab *slab,
 	const struct pashm_view *view = &slabs->pages->region->view;
 	uint64_t unit = (uint64_t)pashm_view_unit(view) << view->page_shift;
 
+	if (__atomic_load_n(&slab->seen, __ATOMIC_RELAXED) == generation)
+		return;
 	if (__atomic_exchange_n(&slab->seen, generation, __ATOMIC_RELAXED) !=
 	    generation)
 		pashm_pressure_charge(slabs->pages->region->pressure,
 				      class_of(slabs, slab)->units * unit);
 }
 
-/* A slot of the first slab of a bin, which stays meanwhile; NULL if there is none */
+/* The same if that takes no waiting, and nobody is to be told */
+static bool slab_pin_now(struct slabs *slabs, struct pashm_handle *handle)
+{
+	const struct pashm_view *view = &slabs->pages->region->view;
+	uint32_t *pin = &view->pins[handle->page];
+	uint64_t state;
+
+	if (view->flags & PASHM_VIEW_CHECKED)
+		return false;
+	if (!pashm_count_overflows(pashm_count_raise_full(pin))) {
+		/* acquire: as pashm_pin() */
+		state = __atomic_load_n(&view->states[handle->page],
+					__ATOMIC_ACQUIRE);
+		handle->generation = pashm_state_generation(state);
+		if (pashm_state_claimable(state))
+			return true;
+	}
+	pashm_count_lower_release(pin);
+	return false;
+}
+
+/*
+ * A slot of the first slab of a bin; NULL if there is none. If it is not pinned by
+ * that, the slab stays as long as an object of it is being made.
+ */
 static struct slab *bin_take(struct slabs *slabs, struct arena *arena,
-			     uint32_t *bin, struct pashm_handle *handle)
+			     uint32_t *bin, struct pashm_handle *handle,
+			     bool *pinned)
 {
 	struct slab *slab = NULL;
 
@@ -217,7 +244,9 @@ static struct slab *bin_take(struct slabs *slabs, struct arena *arena,
 			.page = page_of(slabs, slab),
 			.inner = pashm_slot_take(slabs, slab),
 		};
-		__atomic_fetch_add(&slab->making, 1, __ATOMIC_RELAXED);
+		*pinned = slab_pin_now(slabs, handle);
+		if (!*pinned)
+			__atomic_fetch_add(&slab->making, 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&arena->lock);
 	return slab;
@@ -243,22 +272,25 @@ static void slot_return(struct slabs *slabs, struct arena *arena,
 }
 
 /*
- * From a slab that is there already; -ENOENT if there is none. Pins are made without
- * the lock, as they may have to wait for a purge.
+ * From a slab that is there already; -ENOENT if there is none. Pins that may have to
+ * wait for a purge are made without the lock.
  */
 static int arena_alloc(struct slabs *slabs, struct arena *arena, uint32_t class,
 		       uint32_t priority, struct pashm_handle *handle)
 {
 	uint32_t *bin = &arena->bins[class][priority];
 	struct slab *slab;
+	bool pinned;
 	int ret;
 
-	while ((slab = bin_take(slabs, arena, bin, handle))) {
-		ret = slab_pin(slabs, handle);
+	while ((slab = bin_take(slabs, arena, bin, handle, &pinned))) {
+		ret = pinned ? 0 : slab_pin(slabs, handle);
 		if (!ret) {
 			slab_charge(slabs, slab, handle->generation);
 			/* release: whoever ends the slab finds the pin */
-			__atomic_fetch_sub(&slab->making, 1, __ATOMIC_RELEASE);
+			if (!pinned)
+				__atomic_fetch_sub(&slab->making, 1,
+						   __ATOMIC_RELEASE);
 			return 0;
 		}
 		slot_return(slabs, arena, slab, handle->inner, ret == -ESTALE);

@@ -39,6 +39,7 @@ struct pashm_view {
 	uint32_t *births;			/* shared by all clients */
 	uint32_t *pins;				/* this client's own */
 	const struct pashm_header *header;	/* written by the purger */
+	uint64_t limit;				/* below it, the inline code will do */
 	uint64_t pages;
 	uint32_t page_shift;
 	uint32_t flags;				/* PASHM_REGION_* */
@@ -75,12 +76,13 @@ pashm_view(const struct pashm_region *region)
 int pashm_pin_slow(struct pashm_region *region, struct pashm_handle handle,
 		   enum pashm_verdict *verdict);
 
-/* Pin in a region whose view has PASHM_VIEW_CHECKED. Not for direct use. */
-int pashm_pin_checked(struct pashm_region *region, struct pashm_handle handle,
-		      enum pashm_verdict *verdict);
-
-/* Unpin where the view has PASHM_VIEW_DROPS or _CHECKED. Not for direct use. */
-int pashm_unpin_slow(struct pashm_region *region, uint32_t page);
+/*
+ * Pin and unpin at the view's limit or above: there is no such page, or there is more
+ * to do. Not for direct use.
+ */
+int pashm_pin_beyond(struct pashm_region *region, struct pashm_handle handle,
+		     enum pashm_verdict *verdict);
+int pashm_unpin_beyond(struct pashm_region *region, uint32_t page);
 
 /*
  * Full barrier after a sequentially consistent read-modify-write. On x86 the
@@ -170,10 +172,8 @@ static inline int pashm_pin(struct pashm_region *region,
 	uint32_t *pin;
 	uint64_t state;
 
-	if (__builtin_expect(handle.page >= view->pages, 0))
-		return -EINVAL;
-	if (__builtin_expect(view->flags & PASHM_VIEW_CHECKED, 0))
-		return pashm_pin_checked(region, handle, verdict);
+	if (__builtin_expect(handle.page >= view->limit, 0))
+		return pashm_pin_beyond(region, handle, verdict);
 	pin = &view->pins[handle.page];
 	if (__builtin_expect(pashm_count_overflows(pashm_count_raise_full(pin)),
 			     0)) {
@@ -211,11 +211,8 @@ static inline int pashm_unpin(struct pashm_region *region, uint32_t page)
 	const struct pashm_view *view = pashm_view(region);
 	uint32_t *pin;
 
-	if (__builtin_expect(page >= view->pages, 0))
-		return -EINVAL;
-	if (__builtin_expect(view->flags &
-			     (PASHM_VIEW_DROPS | PASHM_VIEW_CHECKED), 0))
-		return pashm_unpin_slow(region, page);
+	if (__builtin_expect(page >= view->limit, 0))
+		return pashm_unpin_beyond(region, page);
 	pin = &view->pins[page];
 	pashm_note_use(pin, view->header);
 	if (__builtin_expect(
