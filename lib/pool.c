@@ -128,37 +128,54 @@ static size_t shape_size(const struct pashm_pool *pool,
 	return (size_t)shape->pages << pool->region->view.page_shift;
 }
 
-/* @dirty: how many of its first bytes may be something else than zeros */
-static int object_alloc(struct pashm_pool *pool, const struct shape *shape,
-			uint32_t priority, struct pashm_handle *handle,
-			size_t *dirty)
+static int alone_alloc(struct pashm_pool *pool, const struct shape *shape,
+		       uint32_t priority, struct pashm_handle *handle,
+		       size_t *dirty)
 {
 	struct pages_request request = {
 		.pages = shape->pages,
 		.align = pages_of(pool, shape->align),
 		.priority = priority,
 	};
-	size_t size = shape_size(pool, shape);
-	struct shape made = *shape;
+	unsigned int shift = pool->region->view.page_shift;
+	uint32_t used;
 	int ret;
 
-	if (in_slab(pool, shape)) {
-		ret = pashm_slab_alloc(&pool->slabs, &made.class, shape->align,
-				       priority, handle);
-		*dirty = ret ? 0 : shape_size(pool, &made);
-		return ret;
-	}
 	ret = pashm_pages_alloc(&pool->pages, &request, handle);
 	if (ret == -ENOSPC && pashm_slabs_trim(&pool->slabs))
 		ret = pashm_pages_alloc(&pool->pages, &request, handle);
 	if (ret)
 		return ret;
-	*dirty = (size_t)request.used << pool->region->view.page_shift;
-	if (*dirty > size)
-		*dirty = size;
+	used = request.used < shape->pages ? request.used : shape->pages;
+	*dirty = (size_t)used << shift;
 	/* It is pinned: what this takes back is other memory */
-	pashm_pressure_charge(pool->region->pressure, size);
+	pashm_pressure_charge(pool->region->pressure,
+			      (uint64_t)shape->pages << shift);
 	return 0;
+}
+
+/*
+ * @dirty: how many of its first bytes may be something else than zeros. What belongs
+ * into a slab has pages of its own if there are enough of these, but not for a slab.
+ */
+static int object_alloc(struct pashm_pool *pool, const struct shape *shape,
+			uint32_t priority, struct pashm_handle *handle,
+			size_t *dirty)
+{
+	uint32_t unit = pashm_view_unit(&pool->region->view);
+	struct shape made = *shape;
+	int ret = -ENOSPC;
+
+	if (in_slab(pool, shape))
+		ret = pashm_slab_alloc(&pool->slabs, &made.class, shape->align,
+				       priority, handle);
+	if (!ret)
+		*dirty = shape_size(pool, &made);
+	if (ret != -ENOSPC ||
+	    (in_slab(pool, shape) && shape->pages >=
+		pool->slabs.classes.class[shape->class].units * unit))
+		return ret;
+	return alone_alloc(pool, shape, priority, handle, dirty);
 }
 
 PASHM_API int pashm_pool_alloc_aligned(struct pashm_pool *pool, size_t align,

@@ -194,15 +194,20 @@ TEST_F(huge_pages, so_are_the_objects_of_a_pool)
 	struct pashm_pool *pool;
 
 	ASSERT_EQ(0, pashm_pool_create(self->region, &pool));
-	ASSERT_EQ(0, pashm_pool_alloc(pool, 1, 3, 0, &small, NULL));
-	ASSERT_EQ(0, pashm_pool_alloc(pool, HUGE + 1, 3, 0, &large, NULL));
+	ASSERT_EQ(0, pashm_pool_alloc(pool, 1, 3, PASHM_ALLOC_ALONE, &small,
+				      NULL));
+	ASSERT_EQ(0, pashm_pool_alloc(pool, HUGE + 1, 3, PASHM_ALLOC_ALONE,
+				      &large, NULL));
 	EXPECT_EQ(HUGE, pashm_pool_size(pool, small));
 	EXPECT_EQ(2 * HUGE, pashm_pool_size(pool, large));
 	EXPECT_EQ(0, large.page % WHOLE);
 	pashm_unpin(self->region, small.page);
 	EXPECT_EQ(0, pashm_pool_free(pool, small));
-	ASSERT_EQ(0, pashm_pool_alloc(pool, HUGE / 2, 3, 0, &small, NULL));
+	/* Small ones share one */
+	ASSERT_EQ(0, pashm_pool_alloc(pool, 5000, 3, 0, &small, NULL));
+	ASSERT_EQ(0, pashm_pool_alloc(pool, 5000, 3, 0, &large, NULL));
 	EXPECT_EQ(0, small.page % WHOLE);
+	EXPECT_EQ(small.page, large.page);
 	pashm_pool_destroy(pool);
 }
 

@@ -143,6 +143,19 @@ static void another_cpu_has_the_slots(void **test)
 	release(f, rest);
 }
 
+/* A slab for five of them would take two pages */
+static void what_has_no_slab_has_its_own_page(void **test)
+{
+	struct fixture *f = *test;
+	struct pashm_handle handle;
+
+	make(f, (PAGES - 1) * page_size());
+	handle = make(f, 1500);
+	assert_int_equal(handle.inner, 0);
+	assert_int_equal(pashm_pool_size(f->pool, handle), page_size());
+	release(f, handle);
+}
+
 /* Somebody has pinned all that is free: nothing is lost by trying */
 static void an_aligned_object_that_fails_leaves_nothing(void **test)
 {
@@ -289,6 +302,7 @@ int main(void)
 		POOL(a_handle_of_a_slab_frees_nothing_else),
 		POOL(an_empty_slab_that_looks_gone_is_not_lost),
 		POOL(a_slab_can_be_retired),
+		POOL(what_has_no_slab_has_its_own_page),
 		POOL_SHARED(an_aligned_object_that_fails_leaves_nothing),
 	};
 
