@@ -17,7 +17,7 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli check check-all check-debug coverage fuzz fuzz-lib \
+.PHONY: help modules lib cli sqlite check check-all check-debug coverage fuzz fuzz-lib \
 	model torture demo bench bench-policy bench-reclaim style clean
 
 help: ## list the targets
@@ -59,6 +59,9 @@ lib: ## build libpashm, static and shared
 
 cli: lib ## build pashmctl
 	$(MAKE) -C lib cli
+
+sqlite: lib ## build the page cache for SQLite and SQLCipher
+	$(MAKE) -C lib sqlite
 
 check: ## run all tests in VMs (KERNEL="6.1 6.12", TESTS=PATTERN)
 	@scripts/check $(if $(KERNEL),--kernel "$(KERNEL)") \
