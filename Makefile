@@ -17,8 +17,8 @@ cached_kdir = $(eval cached_kdir := $$(shell \
 BUILD ?= build
 
 .DEFAULT_GOAL := help
-.PHONY: help modules lib cli sqlite check check-all check-debug coverage fuzz fuzz-lib \
-	model torture demo bench bench-policy bench-reclaim style clean
+.PHONY: help modules lib cli sqlite check check-all check-debug check-sqlite coverage \
+	fuzz fuzz-lib model torture demo bench bench-policy bench-reclaim style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -74,6 +74,9 @@ check-all: ## the same on all kernels: 6.1, 6.12, 7.x and 6.12 for arm64
 check-debug: ## run the VM tests on a kernel that checks itself
 	@scripts/check --no-host --kernel "$(or $(KERNEL),6.1-kasan)" \
 		$(if $(TESTS),--tests "$(TESTS)")
+
+check-sqlite: ## run SQLite's own tests on the page cache
+	@scripts/sqlite-suite
 
 coverage: ## print which lines and branches of the module the tests reach
 	@scripts/coverage $(if $(TESTS),--tests "$(TESTS)")
