@@ -18,7 +18,8 @@ libdir=$(realpath "${LIBDIR:-build/lib}")
 library=$libdir/libpashm-sqlite.so
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset PASHM_SQLITE PASHM_BACKEND LD_PRELOAD
+unset PASHM_SQLITE PASHM_BACKEND LD_PRELOAD LIBDIR INCDIR PREFIX DESTDIR
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 export PYTHONNOUSERSITE=1
 number=0 failed=0 status=0
 
@@ -300,12 +301,20 @@ two_cases() {
 # Programs that are built with it, and one that has a page cache of its own.
 linked_cases() {
 	local flags=(-std=gnu11 -Wall -Wextra -Werror -Iinclude -Iinclude/uapi)
+	export PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 	status=0
-	{ gcc "${flags[@]}" -o "$work/linked" selftests/sqlite_program.c \
-		-L"$libdir" -lpashm-sqlite -lsqlite3 &&
-		LD_LIBRARY_PATH=$libdir "$work/linked" "$work/linked.db"; } \
+	# shellcheck disable=SC2046 # words
+	{ make -s -C lib O="$libdir" install PREFIX="$work/prefix" &&
+		gcc "${flags[@]:0:4}" -o "$work/linked" selftests/sqlite_program.c \
+			$(pkg-config --cflags --libs pashm-sqlite) -lsqlite3 &&
+		LD_LIBRARY_PATH=$work/prefix/lib "$work/linked" "$work/linked.db"; } \
 		>"$work/out" 2>"$work/err" && grep -qx 'pashm 1 own 0' "$work/out" || status=1
 	result 'a program that is linked with it needs no call'
+	status=0
+	LD_LIBRARY_PATH=$work/prefix/lib LD_PRELOAD=libpashm-sqlite.so PASHM_SQLITE=stats \
+		sqlite3 "$work/named.db" 'create table t(a)' >"$work/out" \
+		2>"$work/err" && used || status=1
+	result 'installed, it is preloaded by its name'
 	status=0
 	{ gcc "${flags[@]}" -DEXPLICIT -o "$work/static" selftests/sqlite_program.c \
 		"$libdir/libpashm-sqlite.a" "$libdir/libpashm.a" -lsqlite3 -pthread &&
