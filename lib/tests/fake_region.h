@@ -16,18 +16,22 @@
 
 WRAP(int, pashm_region_create, const struct pashm_region_params *params,
      struct pashm_region **region);
+WRAP(void, pashm_region_close, struct pashm_region *region);
 WRAP(void *, malloc, size_t size);
 WRAP(void *, calloc, size_t number, size_t size);
 
 /*
- * Length of the next region, and the last one made; how creating one fails, and from
- * what length on it does. Allocations until one fails, if not negative, and whether
+ * Length of the next region, and the last one made; how many were made and closed;
+ * what is called once while one is made; how creating one fails, and from what length
+ * on it does. Allocations until one fails, if not negative, and whether
  * all fail from then on
  */
 static struct {
 	uint64_t length;
 	struct pashm_region *region;
 	unsigned int made;
+	unsigned int closed;
+	void (*meanwhile)(void);
 	int error;
 	uint64_t error_from;
 	int allocations;
@@ -38,8 +42,12 @@ int __wrap_pashm_region_create(const struct pashm_region_params *params,
 			       struct pashm_region **region)
 {
 	struct pashm_region_params copy = *params;
+	void (*meanwhile)(void) = __atomic_exchange_n(&fake.meanwhile, NULL,
+						      __ATOMIC_RELAXED);
 	int ret;
 
+	if (meanwhile)
+		meanwhile();
 	if (fake.error && params->length >= fake.error_from)
 		return fake.error;
 	assert_true(copy.flags & PASHM_REGION_SOLE);
@@ -47,9 +55,15 @@ int __wrap_pashm_region_create(const struct pashm_region_params *params,
 	copy.backend = PASHM_BACKEND_MEMFD;
 	copy.flags |= PASHM_REGION_NO_THREAD;
 	ret = __real_pashm_region_create(&copy, region);
-	fake.region = ret ? NULL : *region;
-	fake.made += !ret;
+	__atomic_store_n(&fake.region, ret ? NULL : *region, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&fake.made, !ret, __ATOMIC_RELAXED);
 	return ret;
+}
+
+void __wrap_pashm_region_close(struct pashm_region *region)
+{
+	__atomic_fetch_add(&fake.closed, 1, __ATOMIC_RELAXED);
+	__real_pashm_region_close(region);
 }
 
 static inline bool fails(void)
@@ -196,7 +210,7 @@ static inline int teardown(void **test)
 	(void)test;
 	methods->xShutdown(methods->pArg);
 	fake.region = NULL;
-	return now.pages || now.pinned || now.heap;
+	return now.pages || now.pinned || now.heap || fake.made != fake.closed;
 }
 
 #define CASE(f)		{ #f, f, setup, teardown, NULL }

@@ -111,6 +111,43 @@ static void purged_memory_is_zero(void **test)
 	methods->xDestroy(cache);
 }
 
+/* Of 1024 bytes: several have one page of memory */
+static void small_pages_are_taken_together(void **test)
+{
+	sqlite3_pcache *cache = methods->xCreate(1024, EXTRA, 1);
+	sqlite3_pcache_page *pages[8];
+	unsigned int i;
+
+	(void)test;
+	for (i = 0; i < 8; i++) {
+		pages[i] = methods->xFetch(cache, i + 1, 2);
+		assert_non_null(pages[i]);
+		memset(pages[i]->pBuf, (int)i + 1, 1024);
+		memset(pages[i]->pExtra, 1, EXTRA);
+	}
+	for (i = 1; i < 8; i++)
+		methods->xUnpin(cache, pages[i], 0);
+	purge(fake.region);
+	assert_int_equal(*(unsigned char *)pages[0]->pBuf, 1);
+	methods->xUnpin(cache, pages[0], 0);
+	assert_true(purge(fake.region) < 8);
+	/* One after the other is filled again */
+	for (i = 0; i < 8; i++) {
+		assert_null(methods->xFetch(cache, i + 1, 0));
+		pages[i] = methods->xFetch(cache, i + 1, 2);
+		assert_true(is_new(pages[i]));
+		memset(pages[i]->pBuf, (int)i + 10, 1024);
+		methods->xUnpin(cache, pages[i], 0);
+	}
+	for (i = 0; i < 8; i++) {
+		pages[i] = methods->xFetch(cache, i + 1, 0);
+		assert_non_null(pages[i]);
+		assert_int_equal(*(unsigned char *)pages[i]->pBuf, i + 10);
+		methods->xUnpin(cache, pages[i], i & 1);
+	}
+	methods->xDestroy(cache);
+}
+
 static void a_discarded_page_is_gone(void **test)
 {
 	sqlite3_pcache *cache = cache_new(1, 10);
@@ -312,6 +349,29 @@ static void with_a_limit_the_longest_unused_go(void **test)
 	methods->xDestroy(cache);
 }
 
+static void a_limit_holds_when_pages_are_pinned_and_unpinned(void **test)
+{
+	sqlite3_pcache *cache = cache_new(1, 10);
+	sqlite3_pcache_page *pages[20];
+	unsigned int i;
+
+	(void)test;
+	pages_new(cache, 1, 10);
+	/* What is unpinned makes room, and more than there is if it must be */
+	for (i = 0; i < 20; i++) {
+		pages[i] = page_new(cache, 100 + i);
+		assert_int_equal(methods->xPagecount(cache),
+				 i < 10 ? 10 : i + 1);
+	}
+	for (i = 0; i < 20; i++) {
+		methods->xUnpin(cache, pages[i], 0);
+		assert_int_equal(methods->xPagecount(cache),
+				 i < 10 ? 19 - i : 10);
+	}
+	assert_int_equal(pages_found(cache, 110, 119), 10);
+	methods->xDestroy(cache);
+}
+
 static void what_is_let_go_of_is_wiped(void **test)
 {
 	static const unsigned char zeros[PAGE];
@@ -362,6 +422,7 @@ int main(void)
 		CASE(a_purge_takes_what_is_unpinned_and_nothing_else),
 		CASE(a_purged_page_is_a_miss_and_can_be_made_anew),
 		CASE(purged_memory_is_zero),
+		CASE(small_pages_are_taken_together),
 		CASE(a_discarded_page_is_gone),
 		CASE(a_page_can_get_another_number),
 		CASE(who_has_the_other_number_makes_way),
@@ -373,6 +434,7 @@ int main(void)
 		CASE(headers_of_purged_pages_are_found),
 		CASE(an_in_memory_database_is_never_purged),
 		LIMIT(with_a_limit_the_longest_unused_go),
+		LIMIT(a_limit_holds_when_pages_are_pinned_and_unpinned),
 		WIPE(what_is_let_go_of_is_wiped),
 		WIPE(wiping_leaves_purged_pages_alone),
 	};

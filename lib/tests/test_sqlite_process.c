@@ -113,6 +113,30 @@ static void of_several_first_regions_one_is_left(void **test)
 		methods->xDestroy(caches[i]);
 }
 
+static sqlite3_pcache *faster;
+
+static void be_faster(void)
+{
+	faster = cache_new(1, 10);
+	pages_new(faster, 1, 3);
+}
+
+static void who_is_second_with_a_first_region_gives_it_up(void **test)
+{
+	sqlite3_pcache *cache;
+	uint64_t freed;
+
+	(void)test;
+	fake.meanwhile = be_faster;
+	cache = cache_new(1, 10);
+	pages_new(cache, 1, 5);
+	assert_int_equal(fake.made, fake.closed + 1);
+	assert_int_equal(pashm_sqlite_purge(&freed), 0);
+	assert_int_equal(freed, 8 * page_size());
+	methods->xDestroy(cache);
+	methods->xDestroy(faster);
+}
+
 /* Exits with 0 if all is well: nothing here may longjmp into the parent's runner */
 static void child(sqlite3_pcache *inherited)
 {
@@ -143,6 +167,9 @@ static void child(sqlite3_pcache *inherited)
 	methods->xDestroy(inherited);
 	methods->xDestroy(own);
 	methods->xShutdown(methods->pArg);
+	/* Its own one, and its copy of its parent's */
+	if (fake.closed != fake.made)
+		_exit(6);
 	_exit(0);
 }
 
@@ -282,6 +309,7 @@ int main(void)
 		CASE(caches_share_a_region_that_stays_until_shutdown),
 		CASE(threads_with_caches_of_their_own_do_not_meet),
 		CASE(of_several_first_regions_one_is_left),
+		CASE(who_is_second_with_a_first_region_gives_it_up),
 		CASE(a_child_has_a_region_of_its_own),
 		CASE(a_child_does_not_keep_its_parents_memory),
 		CASE(a_real_sqlite_finds_nothing_wrong),
