@@ -17,10 +17,11 @@
  * to itself (-Bsymbolic), if it was loaded later, and the program does not call
  * sqlite3_initialize(); RTLD_DEEPBIND.
  *
- * LOCKS: sqlites.lock, only while one is added, and the dynamic linker's inside it.
- * The calls of SQLite that are made then, two of sqlite3_config(), do not come back
- * here. The list itself is read without: an entry is complete before the count
- * says that it is there, and never changes.
+ * LOCKS: sqlites.lock is held while one is configured and added; sqlite3_config() does
+ * not come back here. It is not held over calls of the dynamic linker: that may have
+ * its own lock while it runs somebody's constructor, which comes here. The list is
+ * read without: an entry is complete before the count says that it is there, and never
+ * changes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -117,36 +118,51 @@ static void sqlite_configure(const struct sqlite *sqlite, config_t config,
 		pashm_sqlite_complain("%s is in use already", name);
 }
 
+/* Two threads may both have found it first */
+static const struct sqlite *sqlite_add(const struct sqlite *found,
+				       config_t config, const char *name,
+				       uint32_t flags)
+{
+	const struct sqlite *sqlite;
+
+	pthread_mutex_lock(&sqlites.lock);
+	sqlite = sqlite_at(found->start);
+	if (!sqlite && sqlites.count < SQLITES_MOST) {
+		if (!pashm_sqlite_options()->off)
+			sqlite_configure(found, config, name, flags);
+		sqlites.list[sqlites.count] = *found;
+		sqlite = &sqlites.list[sqlites.count];
+		/* release: the entry is complete, and configured */
+		__atomic_store_n(&sqlites.count, sqlites.count + 1,
+				 __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&sqlites.lock);
+	return sqlite;
+}
+
 /*
- * Under the lock. A SQLite seen for the first time, by any symbol of it; @handle
- * finds its symbols. It stays loaded, as addresses of it are remembered.
+ * A SQLite seen for the first time; @handle finds its symbols. It stays loaded, as
+ * addresses of it are remembered.
  */
-static const struct sqlite *sqlite_add(void *handle, initialize_t initialize)
+static const struct sqlite *sqlite_new(void *handle, initialize_t initialize)
 {
 	config_t config = (config_t)dlsym(handle, "sqlite3_config");
-	struct sqlite *sqlite = &sqlites.list[sqlites.count];
+	struct sqlite found = { .initialize = initialize };
 	uint32_t flags = 0;
 	Dl_info info;
 
-	if (!config || sqlites.count == SQLITES_MOST ||
-	    !dladdr((void *)config, &info))
-		return NULL;
-	sqlite->initialize = initialize;
-	if (!dl_iterate_phdr(object_find, sqlite) ||
-	    !is_inside(sqlite, (uintptr_t)config))
+	if (!config || !dladdr((void *)config, &info) ||
+	    !dl_iterate_phdr(object_find, &found) ||
+	    !is_inside(&found, (uintptr_t)config))
 		return NULL;
 	dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 	/* What SQLCipher has in addition */
 	if (dlsym(handle, "sqlite3_key"))
 		flags |= PASHM_SQLITE_WIPE;
-	if (!pashm_sqlite_options()->off)
-		sqlite_configure(sqlite, config, info.dli_fname, flags);
-	/* release: the entry is complete, and configured */
-	__atomic_store_n(&sqlites.count, sqlites.count + 1, __ATOMIC_RELEASE);
-	return sqlite;
+	return sqlite_add(&found, config, info.dli_fname, flags);
 }
 
-/* Under the lock: the one whose symbols a handle finds, if it finds any but ours */
+/* The one whose symbols a handle finds, if it finds any but ours */
 static const struct sqlite *sqlite_of(void *handle)
 {
 	initialize_t initialize =
@@ -156,11 +172,11 @@ static const struct sqlite *sqlite_of(void *handle)
 	if (!initialize || initialize == sqlite3_initialize)
 		return NULL;
 	sqlite = sqlite_at((uintptr_t)initialize);
-	return sqlite ? sqlite : sqlite_add(handle, initialize);
+	return sqlite ? sqlite : sqlite_new(handle, initialize);
 }
 
 /* Who calls: SQLite itself, or what was loaded with it */
-static const struct sqlite *sqlite_of_caller(void *caller)
+static const struct sqlite *sqlite_look(void *caller)
 {
 	const struct sqlite *sqlite = NULL;
 	Dl_info info;
@@ -174,16 +190,6 @@ static const struct sqlite *sqlite_of_caller(void *caller)
 		}
 	}
 	return sqlite ? sqlite : sqlite_of(RTLD_NEXT);
-}
-
-static const struct sqlite *sqlite_look(void *caller)
-{
-	const struct sqlite *sqlite;
-
-	pthread_mutex_lock(&sqlites.lock);
-	sqlite = sqlite_of_caller(caller);
-	pthread_mutex_unlock(&sqlites.lock);
-	return sqlite;
 }
 
 /*
