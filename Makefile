@@ -18,7 +18,8 @@ BUILD ?= build
 
 .DEFAULT_GOAL := help
 .PHONY: help modules lib cli sqlite check check-all check-debug check-sqlite coverage \
-	fuzz fuzz-lib model torture demo bench bench-policy bench-reclaim style clean
+	fuzz fuzz-lib model torture demo bench bench-policy bench-reclaim \
+	bench-sqlite style clean
 
 help: ## list the targets
 	@echo 'Targets (KDIR=DIR or KVER=VERSION choose a kernel):'
@@ -112,6 +113,9 @@ bench-policy: ## simulate what reclaim takes, with this policy and with others
 bench-reclaim: ## measure in VMs how memory is given back (KERNEL=, RUNS=, QUICK=1)
 	@scripts/bench-reclaim $(if $(KERNEL),--kernel "$(KERNEL)") \
 		$(if $(RUNS),--runs "$(RUNS)") $(if $(QUICK),--quick)
+
+bench-sqlite: ## measure SQLCipher's point reads in VMs under limits (KERNEL=, QUICK=1)
+	@scripts/bench-sqlite $(if $(KERNEL),--kernel "$(KERNEL)") $(if $(QUICK),--quick)
 
 style: ## checkpatch and the tree's own rules
 	@scripts/style
