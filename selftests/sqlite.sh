@@ -298,6 +298,60 @@ two_cases() {
 	result 'SQLite and SQLCipher in one process'
 }
 
+# What a closed database leaves in the region: SQLCipher's plaintext is not to stay.
+wipe_cases() {
+	cat >"$work/wipe.py" <<-'PYTHON'
+		import ctypes, errno, os, sys
+		library = ctypes.CDLL(sys.argv[2])
+		handle = ctypes.c_void_p()
+		def run(sql):
+		    assert library.sqlite3_exec(handle, sql, None, None, None) == 0
+		def found(text):
+		    for name in os.listdir('/proc/self/fd'):
+		        path = '/proc/self/fd/' + name
+		        try:
+		            if 'pashm:sqlite' not in os.readlink(path):
+		                continue
+		        except OSError:
+		            continue
+		        file = open(path, 'rb', buffering=0)
+		        at = 0
+		        while True:
+		            try:
+		                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+		            except OSError as error:
+		                assert error.errno == errno.ENXIO
+		                break
+		            end = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+		            if text in os.pread(file.fileno(), end - at, at):
+		                return True
+		            at = end
+		    return False
+		assert library.sqlite3_open(sys.argv[1].encode(), ctypes.byref(handle)) == 0
+		if len(sys.argv) > 3:
+		    assert library.sqlite3_key(handle, b'secret', 6) == 0
+		run(b"create table t(a); insert into t values ('plain' || 'text')")
+		print(found(b'plaintext'))
+		assert library.sqlite3_close(handle) == 0
+		print(found(b'plaintext'))
+	PYTHON
+	wipe 'pages of a closed database are wiped, if that is asked for' \
+		wipe libsqlite3.so.0
+	! command -v sqlcipher >/dev/null ||
+		wipe "SQLCipher's always are" '' libsqlcipher.so.0 key
+}
+
+wipe() {
+	local name=$1 words=$2
+	shift 2
+	status=0
+	rm -f "$work/wipe.db"
+	PASHM_BACKEND=memfd with "$words" /usr/bin/python3 "$work/wipe.py" "$work/wipe.db" \
+		"$@" >"$work/out" 2>"$work/err" && used &&
+		[[ $(<"$work/out") == $'True\nFalse' ]] || status=1
+	result "$name"
+}
+
 # Programs that are built with it, and one that has a page cache of its own.
 linked_cases() {
 	local flags=(-std=gnu11 -Wall -Wextra -Werror -Iinclude -Iinclude/uapi)
@@ -338,6 +392,7 @@ if command -v sqlcipher >/dev/null; then
 else
 	skip sqlcipher 'it is not installed: scripts/setup check'
 fi
+wipe_cases
 linked_cases
 echo "1..$number"
 ((failed == 0))
