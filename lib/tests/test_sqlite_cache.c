@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* SQLite's page cache: what the interface asks for, and what a purge takes. */
+#include <fcntl.h>
 #include "fake_region.h"
 
 static void flags_that_are_unknown_are_refused(void **test)
@@ -372,9 +373,21 @@ static void a_limit_holds_when_pages_are_pinned_and_unpinned(void **test)
 	methods->xDestroy(cache);
 }
 
-static void what_is_let_go_of_is_wiped(void **test)
+/* Past ASan and valgrind, which object to a look at what nobody has pinned */
+static bool is_zero(void *buffer)
 {
 	static const unsigned char zeros[PAGE];
+	unsigned char copy[PAGE];
+	int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	ssize_t length = pread(fd, copy, PAGE, (off_t)(uintptr_t)buffer);
+
+	close(fd);
+	assert_int_equal(length, PAGE);
+	return !memcmp(copy, zeros, PAGE);
+}
+
+static void what_is_let_go_of_is_wiped(void **test)
+{
 	sqlite3_pcache *cache = cache_new(1, 10);
 	sqlite3_pcache_page *page;
 	void *buffers[4];
@@ -389,12 +402,12 @@ static void what_is_let_go_of_is_wiped(void **test)
 	}
 	methods->xTruncate(cache, 4);
 	methods->xShrink(cache);
-	assert_memory_equal(buffers[1], zeros, PAGE);
-	assert_memory_equal(buffers[2], zeros, PAGE);
-	assert_memory_equal(buffers[3], zeros, PAGE);
-	assert_memory_not_equal(buffers[0], zeros, PAGE);
+	assert_true(is_zero(buffers[1]));
+	assert_true(is_zero(buffers[2]));
+	assert_true(is_zero(buffers[3]));
+	assert_false(is_zero(buffers[0]));
 	methods->xDestroy(cache);
-	assert_memory_equal(buffers[0], zeros, PAGE);
+	assert_true(is_zero(buffers[0]));
 }
 
 /* Nobody has to fill memory for that */
