@@ -268,11 +268,11 @@ static void library_search(struct region *region)
  */
 static uint32_t library_place(struct region *region, uint32_t pages)
 {
-	uint32_t head;
+	uint32_t run, head;
 
 	if (region->taken - region->searched > region->entries / 4)
 		library_search(region);
-	while (!pashm_runs_take(&region->free, pages, &head)) {
+	while (!pashm_runs_find(&region->free, pages, 1, 0, &run, &head)) {
 		if (!region->gone) {
 			/* In pieces: as cache_evict() */
 			head = region_hand(region);
@@ -281,6 +281,8 @@ static uint32_t library_place(struct region *region, uint32_t pages)
 		}
 		library_search(region);
 	}
+	if (!pashm_runs_take(&region->free, head, pages))
+		abort();
 	return head;
 }
 
