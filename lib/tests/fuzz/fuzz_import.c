@@ -129,13 +129,16 @@ static void use(struct forged *forged, struct pashm_region *region,
 	struct pashm_region_info info;
 	enum pashm_verdict verdict;
 	struct pashm_handle handle;
+	uint32_t unit = pashm_view_unit(&region->view);
 	uint32_t page = fuzz_u16(input) % (uint32_t)region->view.pages;
 
 	fuzz_check(ftruncate(forged->fd, 0) < 0);
 	fuzz_check(region->view.pages == forged->header.base.pages);
 	fuzz_check(!FUZZ_CALL(pashm_region_map(region, PROT_READ | PROT_WRITE,
 					       NULL)));
-	fuzz_check(!FUZZ_CALL(pashm_extent_create(region, page, 1, page % 2 ? 3 :
+	page = page / unit * unit;
+	fuzz_check(!FUZZ_CALL(pashm_extent_create(region, page, unit,
+						  page % 2 ? 3 :
 						  PASHM_PRIORITY_REGION,
 						  &handle)));
 	*(char *)pashm_address(region, page) = 1;
