@@ -95,6 +95,7 @@ extern const struct backend_ops pashm_backend_memfd;
  *            that back, see pashm_writable()
  * @poison_lock: with PASHM_VIEW_CHECKED, pins are made under it; nothing is locked
  *            inside but by a wait for a purge
+ * @poison_end: no page from here on was ever poisoned; under @poison_lock
  * @map_lock: guards the first mapping; taken with nothing else held
  * @map_prot: what the data was mapped with; under @map_lock
  * @next:     registry's list; under the registry's lock
@@ -113,6 +114,7 @@ struct pashm_region {
 	uint64_t length;
 	bool writable;
 	pthread_mutex_t poison_lock;
+	uint64_t poison_end;
 	pthread_mutex_t map_lock;
 	int map_prot;
 	struct pashm_region *next;

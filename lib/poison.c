@@ -55,6 +55,8 @@ void pashm_poison_on(struct pashm_region *region, uint32_t page, uint32_t pages)
 
 	if (!range_of(region, page, pages, &start, &size))
 		return;
+	if (region->poison_end < (uint64_t)page + pages)
+		region->poison_end = (uint64_t)page + pages;
 	if (__asan_poison_memory_region)
 		__asan_poison_memory_region(start, size);
 	VALGRIND_MAKE_MEM_NOACCESS(start, size);
@@ -77,9 +79,13 @@ void pashm_poison_off(struct pashm_region *region, uint32_t page,
 		off(start, size);
 }
 
-/* In a child, too, where the region has no pages any more */
+/*
+ * In a child, too, where the region has no pages any more. Of address space that was
+ * never used there is so much that to tell would cost more than to use it.
+ */
 void pashm_poison_end(struct pashm_region *region)
 {
-	if (pashm_poisons(region) && region->view.data)
-		off(region->view.data, region->length);
+	if (region->poison_end)
+		off(region->view.data, (size_t)region->poison_end
+				       << region->view.page_shift);
 }

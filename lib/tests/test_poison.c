@@ -134,6 +134,31 @@ static void a_region_takes_its_poison_with_it(void **test)
 	*test = NULL;
 }
 
+/* 1 TiB: telling of all of it would take 128 GiB of a sanitizer's memory */
+static void what_was_never_used_is_not_told(void **test)
+{
+	struct pashm_region_params params = {
+		.length = 1ULL << 40, .backend = PASHM_BACKEND_MEMFD,
+		.flags = PASHM_REGION_NO_THREAD,
+	};
+	struct pashm_region *region;
+
+	(void)test;
+	setenv("PASHM_POISON", "1", 1);
+	assert_int_equal(pashm_region_create(&params, &region), 0);
+	assert_int_equal(pashm_region_map(region, PROT_READ | PROT_WRITE, NULL),
+			 0);
+#ifndef __SANITIZE_ADDRESS__
+	base = pashm_address(region, 0);
+#endif
+	unpin(region, extent_new(region, 1, 2, 'a'));
+	assert_false(touchable(region, 1));
+	pashm_region_close(region);
+#ifndef __SANITIZE_ADDRESS__
+	base = NULL;
+#endif
+}
+
 static void who_does_not_want_it_need_not(void **test)
 {
 	struct pashm_region *region;
@@ -191,6 +216,7 @@ int main(void)
 		POISON(what_is_purged_can_be_filled_again),
 		POISON(extents_that_end_free_what_was_poisoned),
 		POISON(a_region_takes_its_poison_with_it),
+		cmocka_unit_test(what_was_never_used_is_not_told),
 		cmocka_unit_test(who_does_not_want_it_need_not),
 		POISON(threads_do_not_poison_each_other),
 	};
