@@ -2,7 +2,7 @@
 /*
  * Which extents are worth keeping: life spans that are steered by what comes back.
  *
- * An extent's class is the number of epochs that it was used in, up to 5. A class has a
+ * An extent's class is the number of epochs that it was used in, up to 6. A class has a
  * life span: how long its extents may be unused. Long spans for the high classes are
  * right where popularity lasts, equal ones (that is LRU) where it does not, so they
  * are learned. What is filled in again soon after it was taken tells that a little more

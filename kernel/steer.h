@@ -9,7 +9,7 @@
 #include <linux/pashm_pin.h>
 #include <linux/types.h>
 
-#define PASHM_STEER_CLASSES	6U
+#define PASHM_STEER_CLASSES	(PASHM_FREQUENCY_MAX + 1)
 /* Scores of a priority; those of the next lower one are above them */
 #define PASHM_STEER_BAND	64U
 #define PASHM_STEER_SCORES	((PASHM_PRIORITY_MAX + 1) * PASHM_STEER_BAND)

@@ -102,7 +102,7 @@
  *   31..16  count of pins this client holds; the owner's threads add and
  *           subtract atomically; the kernel reads, and also adds and subtracts
  *           on PASHM_IOC_PIN, _UNPIN and _RESHAPE of the owner
- *   15..8   frequency note, 0..5: epochs in which the owner has used the
+ *   15..8   frequency note, 0..6: epochs in which the owner has used the
  *           extent; raised when an unpin changes the recency note; a plain
  *           byte store, byte 1
  *   7..0    recency note: the low byte of the header's epoch at the last
@@ -121,7 +121,7 @@
 #define PASHM_PIN_RECENCY_BYTE		0
 #define PASHM_PIN_FREQUENCY_BYTE	1
 #define PASHM_COUNT_LIMIT		0x8000U
-#define PASHM_FREQUENCY_MAX		5U
+#define PASHM_FREQUENCY_MAX		6U
 
 /**
  * enum pashm_verdict - what a pin found
