@@ -145,13 +145,9 @@ TEST_F(pool, trimming_leaves_only_what_is_alive)
 	EXPECT_EQ(0, pool_info(self->pool).slabs);
 }
 
-/* So many that some are met by a purge, wherever this runs */
-static long rounds_least(void)
-{
-	long rounds = scaled(20000);
-
-	return rounds < 5000 ? 5000 : rounds;
-}
+/* Of a thread, which itself takes all now and then: others may get no turn */
+#define ROUNDS		8000
+#define PURGE_EVERY	100
 
 /**
  * struct churn - a thread that makes, reads and frees objects
@@ -191,12 +187,15 @@ static void churn_read(struct churn *c, unsigned int k)
 static void *churn(void *argument)
 {
 	struct churn *c = argument;
-	long rounds = rounds_least(), i;
+	long rounds = scaled(ROUNDS), i;
 	unsigned int k;
 
 	for (i = 0; i < rounds; i++) {
 		c->seed = c->seed * 1103515245 + 12345;
 		k = (c->seed >> 16) % HELD;
+		if (i % PURGE_EVERY == PURGE_EVERY / 2)
+			c->wrong += pashm_region_purge(
+				pashm_pool_region(c->pool), NULL) != 0;
 		if (c->bytes[k]) {
 			churn_read(c, k);
 			c->wrong += pashm_pool_free(c->pool, c->handles[k]) != 0;
@@ -309,13 +308,16 @@ struct reader {
 static void *read_all(void *argument)
 {
 	struct reader *r = argument;
-	long rounds = rounds_least(), i;
+	long rounds = scaled(ROUNDS), i;
 	struct pashm_cache_value value;
 	unsigned int key;
 
 	for (i = 0; i < rounds; i++) {
 		r->seed = r->seed * 1103515245 + 12345;
 		key = (r->seed >> 16) % KEYS;
+		if (i % PURGE_EVERY == PURGE_EVERY / 2)
+			r->wrong += pashm_region_purge(
+				pashm_cache_region(r->cache), NULL) != 0;
 		if (pashm_cache_get_or_build(r->cache, &key, sizeof(key), build,
 					     &r->builds, 0, &value)) {
 			r->wrong++;
