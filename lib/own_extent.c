@@ -66,6 +66,12 @@ bool pashm_own_find(const struct pashm_region *region, struct pashm_handle *hand
 	return true;
 }
 
+static bool is_purging(const struct pashm_region *region, uint32_t page)
+{
+	return pashm_state_purging(__atomic_load_n(&region->view.states[page],
+						   __ATOMIC_RELAXED));
+}
+
 int pashm_own_end(struct pashm_region *region, struct pashm_handle handle,
 		  bool patient)
 {
@@ -74,6 +80,8 @@ int pashm_own_end(struct pashm_region *region, struct pashm_handle handle,
 	int ret;
 
 	do {
+		if (!patient && is_purging(region, handle.page))
+			return -EBUSY;
 		if (!pashm_own_find(region, &handle))
 			return -ESTALE;
 		ret = pashm_pin(region, handle, &verdict);

@@ -25,8 +25,8 @@ bool pashm_own_find(const struct pashm_region *region,
 		    struct pashm_handle *handle);
 
 /*
- * End an extent, known or not, unless somebody has it pinned, who is waited for if
- * @patient. The pin is made with the current generation: nobody is going to refill
+ * End an extent, known or not, unless somebody has it pinned or purges it, who is
+ * waited for if @patient. The pin is made with the current generation: nobody is going to refill
  * what was purged. -ESTALE if it is gone.
  */
 int pashm_own_end(struct pashm_region *region, struct pashm_handle handle,

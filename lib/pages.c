@@ -104,35 +104,36 @@ int pashm_pages_alloc(struct pages *pages, struct pages_request *request,
 	return 0;
 }
 
-int pashm_pages_free(struct pages *pages, struct pashm_handle handle,
-		     bool patient)
+void pashm_pages_give(struct pages *pages, uint32_t page)
 {
-	uint32_t length = pashm_pages_length(pages, handle.page);
+	uint32_t length = pashm_pages_length(pages, page);
+
+	pashm_own_leave(pages->region, page, length);
+	segment_give(pages, page, length, 1);
+}
+
+int pashm_pages_free(struct pages *pages, struct pashm_handle handle)
+{
 	int ret;
 
-	if (!length)
+	if (!pashm_pages_length(pages, handle.page))
 		return -ESTALE;
-	ret = pashm_own_end(pages->region, handle, patient);
-	if (ret)
-		return ret;
-	pashm_own_leave(pages->region, handle.page, length);
-	segment_give(pages, handle.page, length, 1);
-	return 0;
+	ret = pashm_own_end(pages->region, handle, true);
+	if (!ret)
+		pashm_pages_give(pages, handle.page);
+	return ret;
 }
 
 int pashm_pages_free_pinned(struct pages *pages, uint32_t page)
 {
-	uint32_t length = pashm_pages_length(pages, page);
 	int ret;
 
-	if (!length)
+	if (!pashm_pages_length(pages, page))
 		return -ESTALE;
 	ret = pashm_own_end_pinned(pages->region, page);
-	if (ret)
-		return ret;
-	pashm_own_leave(pages->region, page, length);
-	segment_give(pages, page, length, 1);
-	return 0;
+	if (!ret)
+		pashm_pages_give(pages, page);
+	return ret;
 }
 
 void pashm_pages_abandon(struct pages *pages, uint32_t page)

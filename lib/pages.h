@@ -61,15 +61,14 @@ int pashm_pages_alloc(struct pages *pages, struct pages_request *request,
 /* Can addresses be multiples of @align pages? */
 bool pashm_pages_can_align(const struct pages *pages, uint32_t align);
 
-/*
- * Give a run back that is not pinned. Errors as pashm_pool_free(). @patient: wait a
- * moment for who has it pinned
- */
-int pashm_pages_free(struct pages *pages, struct pashm_handle handle,
-		     bool patient);
+/* Give a run back that is not pinned. Errors as pashm_pool_free() */
+int pashm_pages_free(struct pages *pages, struct pashm_handle handle);
 
 /* The same with a run that is pinned once, by the caller */
 int pashm_pages_free_pinned(struct pages *pages, uint32_t page);
+
+/* The same with one whose extent the caller has ended by pashm_own_end() */
+void pashm_pages_give(struct pages *pages, uint32_t page);
 
 /* The same with one that nobody knows of; cannot fail */
 void pashm_pages_abandon(struct pages *pages, uint32_t page);

@@ -224,7 +224,7 @@ PASHM_API int pashm_pool_free(struct pashm_pool *pool,
 		return pashm_slab_free(&pool->slabs, handle);
 	if (pashm_slab_at(&pool->slabs, handle.page))
 		return -ESTALE;
-	return pashm_pages_free(&pool->pages, handle, true);
+	return pashm_pages_free(&pool->pages, handle);
 }
 
 /* The shape and the priority of an object that is there */

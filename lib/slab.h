@@ -17,7 +17,8 @@
  * @birth:    generation of its extent when it was made: no handle of it is older
  * @seen:     generation of its extent when it was last pinned here; atomic
  * @used:     objects
- * @making:   of these, not pinned yet; raised under the lock, atomic. Keeps the slab
+ * @making:   of these, those that are not pinned yet; atomic, and raised under the
+ *            lock. While there are any, the slab does not end
  * @arena:    it belongs to, plus 1; 0: there is no slab. Written under the
  *            arena's lock, or by who is alone with the slab; read without, and
  *            looked at again under the lock

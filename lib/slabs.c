@@ -8,7 +8,8 @@
  * nobody else has. Only who frees what was allocated elsewhere takes the lock of
  * another arena.
  *
- * LOCKS: arena.lock, taken with nothing else held. Slabs are made, pinned and ended
+ * LOCKS: arena.lock, taken with nothing else held. Under it slabs are pinned and their
+ * extents end, as far as nobody has to be waited for. Pages are taken and given back
  * without it.
  */
 #define _GNU_SOURCE
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "own_extent.h"
 #include "slab.h"
 #include "sparse.h"
 
@@ -106,67 +108,61 @@ static void slab_take_out(struct slabs *slabs, struct arena *arena,
 			      class->size;
 }
 
-/* The opposite; under the lock, too */
-static void slab_put_in(struct slabs *slabs, struct arena *arena,
-			struct slab *slab)
-{
-	const struct size_class *class = class_of(slabs, slab);
-
-	slab_set(slab, (uint32_t)(arena - slabs->arenas) + 1);
-	if (slab->used < class->slots && !slab->lost)
-		pashm_slab_link(slabs, slab);
-	if (slab->used == 0)
-		__atomic_fetch_add(&arena->empty, 1, __ATOMIC_RELAXED);
-	arena->info.slabs++;
-	arena->info.objects += slab->used;
-	arena->info.vacant += (uint64_t)(class->slots - slab->used) *
-			      class->size;
-}
+/**
+ * struct ended - what is left of a slab, to be freed without the lock
+ * @vacant: NULL: there is nothing
+ * @page:   its pages are to be given back
+ * @lost:   but not if somebody else has ended its extent
+ */
+struct ended {
+	uint64_t *vacant;
+	uint32_t page;
+	bool lost;
+};
 
 /*
- * A slab that was taken out ends, or comes back if its extent cannot. Who comes by
- * has no time to wait for others' pins.
+ * Under the arena's lock: end a slab, and what objects it has, unless somebody has it
+ * pinned. It is found by their handles until that is certain: else who frees one of
+ * them meanwhile would be told that it is gone, and the slot be lost.
  */
 static bool slab_end(struct slabs *slabs, struct arena *arena,
-		     struct slab *slab)
+		     struct slab *slab, struct ended *ended)
 {
-	uint64_t *vacant = slab->vacant;
+	struct pashm_region *region = slabs->pages->region;
 	uint32_t page = page_of(slabs, slab);
 	struct pashm_handle handle = {
-		.page = page,
-		.generation = pashm_generation(slabs->pages->region, page),
+		.page = page, .generation = pashm_generation(region, page),
 	};
 	int ret;
 
-	slab->vacant = NULL;
 	do {
-		ret = pashm_pages_free(slabs->pages, handle, false);
+		ret = pashm_own_end(region, handle, false);
 	} while (ret == -EINTR);
-	/* From here on the pages may be another slab of somebody else's */
-	if (!ret || ret == -ESTALE) {
-		free(vacant);
-		return true;
-	}
-	pthread_mutex_lock(&arena->lock);
-	slab->vacant = vacant;
-	slab_put_in(slabs, arena, slab);
-	pthread_mutex_unlock(&arena->lock);
-	return false;
+	if (ret && ret != -ESTALE)
+		return false;
+	slab_take_out(slabs, arena, slab);
+	*ended = (struct ended){ slab->vacant, page, ret == -ESTALE };
+	slab->vacant = NULL;
+	return true;
+}
+
+static void ended_free(struct slabs *slabs, const struct ended *ended)
+{
+	if (ended->vacant && !ended->lost)
+		pashm_pages_give(slabs->pages, ended->page);
+	free(ended->vacant);
 }
 
 /*
- * Give a slot back; under the lock. Is the slab to end? An empty one stays if it is
- * the only one with free slots, so that an object that comes and goes does not take
- * a slab with it each time.
+ * Give a slot back; under the lock. An empty slab stays if it is the only one with free
+ * slots, so that an object that comes and goes does not take a slab with it each time.
  */
-static bool slot_give(struct slabs *slabs, struct arena *arena,
-		      struct slab *slab, uint32_t slot)
+static void slot_give(struct slabs *slabs, struct arena *arena,
+		      struct slab *slab, uint32_t slot, struct ended *ended)
 {
 	pashm_slot_give(slabs, slab, slot);
-	if (slab->used || !(slab->lost || slab->next || slab->previous))
-		return false;
-	slab_take_out(slabs, arena, slab);
-	return true;
+	if (!slab->used && (slab->lost || slab->next || slab->previous))
+		slab_end(slabs, arena, slab, ended);
 }
 
 /*
@@ -256,7 +252,7 @@ static struct slab *bin_take(struct slabs *slabs, struct arena *arena,
 static void slot_return(struct slabs *slabs, struct arena *arena,
 			struct slab *slab, uint32_t inner, bool lost)
 {
-	bool ends = false;
+	struct ended ended = { 0 };
 	uint32_t slot;
 
 	pthread_mutex_lock(&arena->lock);
@@ -265,10 +261,9 @@ static void slot_return(struct slabs *slabs, struct arena *arena,
 		pashm_slab_unlink(slabs, slab);
 	slab->lost |= lost;
 	if (pashm_slot_find(slabs, slab, inner, &slot))
-		ends = slot_give(slabs, arena, slab, slot);
+		slot_give(slabs, arena, slab, slot, &ended);
 	pthread_mutex_unlock(&arena->lock);
-	if (ends)
-		slab_end(slabs, arena, slab);
+	ended_free(slabs, &ended);
 }
 
 /*
@@ -331,7 +326,11 @@ static int slab_new(struct slabs *slabs, struct arena *arena, uint32_t number,
 	slab->lost = false;
 	slab->birth = handle->generation;
 	__atomic_store_n(&slab->seen, handle->generation, __ATOMIC_RELAXED);
-	slab_put_in(slabs, arena, slab);
+	slab_set(slab, (uint32_t)(arena - slabs->arenas) + 1);
+	pashm_slab_link(slabs, slab);
+	__atomic_fetch_add(&arena->empty, 1, __ATOMIC_RELAXED);
+	arena->info.slabs++;
+	arena->info.vacant += (uint64_t)class->slots * class->size;
 	handle->inner = pashm_slot_take(slabs, slab);
 	pthread_mutex_unlock(&arena->lock);
 	pashm_pressure_charge(slabs->pages->region->pressure,
@@ -386,39 +385,40 @@ int pashm_slab_alloc(struct slabs *slabs, uint32_t *class, size_t align,
 
 int pashm_slab_free(struct slabs *slabs, struct pashm_handle handle)
 {
+	struct ended ended = { 0 };
 	struct arena *arena;
 	struct slab *slab;
 	uint32_t slot;
-	bool ends;
 
 	slab = object_lock(slabs, handle, &slot);
 	if (!slab)
 		return -ESTALE;
 	arena = arena_of(slabs, slab);
-	ends = slot_give(slabs, arena, slab, slot);
+	slot_give(slabs, arena, slab, slot, &ended);
 	pthread_mutex_unlock(&arena->lock);
-	if (ends)
-		slab_end(slabs, arena, slab);
+	ended_free(slabs, &ended);
 	return 0;
 }
 
 int pashm_slab_retire(struct slabs *slabs, struct pashm_handle handle)
 {
+	struct ended ended = { 0 };
 	struct arena *arena;
 	struct slab *slab;
 	uint32_t slot;
-	bool busy;
+	int ret = -EBUSY;
 
 	slab = object_lock(slabs, handle, &slot);
 	if (!slab)
 		return -ESTALE;
 	arena = arena_of(slabs, slab);
 	/* acquire: pairs with the end of making an object */
-	busy = __atomic_load_n(&slab->making, __ATOMIC_ACQUIRE);
-	if (!busy)
-		slab_take_out(slabs, arena, slab);
+	if (!__atomic_load_n(&slab->making, __ATOMIC_ACQUIRE) &&
+	    slab_end(slabs, arena, slab, &ended))
+		ret = 0;
 	pthread_mutex_unlock(&arena->lock);
-	return !busy && slab_end(slabs, arena, slab) ? 0 : -EBUSY;
+	ended_free(slabs, &ended);
+	return ret;
 }
 
 bool pashm_slab_find(struct slabs *slabs, struct pashm_handle handle,
@@ -441,41 +441,38 @@ bool pashm_slab_at(const struct slabs *slabs, uint32_t page)
 	return __atomic_load_n(&slabs->table[page].arena, __ATOMIC_RELAXED);
 }
 
-/* Empty slabs of an arena, taken out: up to so many; how many */
-static uint32_t empty_take(struct slabs *slabs, struct arena *arena,
-			   struct slab **empty, uint32_t most)
+/* End an empty slab of a bin; what cannot end now is left */
+static bool bin_trim(struct slabs *slabs, struct arena *arena, uint32_t number,
+		     struct ended *ended)
 {
-	uint32_t i, number, next, count = 0;
 	struct slab *slab;
 
-	for (i = 0; i < CLASSES_MAX * PRIORITIES && count < most; i++) {
-		number = arena->bins[i / PRIORITIES][i % PRIORITIES];
-		for (; number && arena->empty && count < most; number = next) {
-			slab = &slabs->table[number - 1];
-			next = slab->next;
-			if (slab->used)
-				continue;
-			slab_take_out(slabs, arena, slab);
-			empty[count++] = slab;
-		}
+	for (; number; number = slab->next) {
+		slab = &slabs->table[number - 1];
+		if (!slab->used)
+			return slab_end(slabs, arena, slab, ended);
 	}
-	return count;
+	return false;
 }
 
-/* There is one empty slab in a bin, rarely more: what cannot end now is left */
+/* There is one empty slab in a bin, rarely more */
 static bool arena_trim(struct slabs *slabs, struct arena *arena)
 {
-	struct slab *empty[CLASSES_MAX];
-	uint32_t i, count;
+	struct ended ended;
 	bool any = false;
+	uint32_t i;
 
-	if (!__atomic_load_n(&arena->empty, __ATOMIC_RELAXED))
-		return false;
-	pthread_mutex_lock(&arena->lock);
-	count = empty_take(slabs, arena, empty, CLASSES_MAX);
-	pthread_mutex_unlock(&arena->lock);
-	for (i = 0; i < count; i++)
-		any |= slab_end(slabs, arena, empty[i]);
+	for (i = 0; i < CLASSES_MAX * PRIORITIES; i++) {
+		if (!__atomic_load_n(&arena->empty, __ATOMIC_RELAXED))
+			break;
+		ended = (struct ended){ 0 };
+		pthread_mutex_lock(&arena->lock);
+		any |= bin_trim(slabs, arena,
+				arena->bins[i / PRIORITIES][i % PRIORITIES],
+				&ended);
+		pthread_mutex_unlock(&arena->lock);
+		ended_free(slabs, &ended);
+	}
 	return any;
 }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 #include "pool_fixture.h"
 #include "pool.h"
 
@@ -117,6 +118,54 @@ static void a_slab_can_be_retired(void **test)
 	c = make(f, page_size());
 	assert_int_equal(c.page, a.page);
 	assert_false(pashm_pool_retire(f->pool, c));
+}
+
+/* Another client pins the slab in the last moment, while a neighbour is freed */
+static struct backend_ops late;
+static struct late_free {
+	struct fixture *f;
+	struct pashm_handle handle;
+	pthread_t thread;
+	int ret;
+} late_free;
+
+static void *free_late(void *unused)
+{
+	(void)unused;
+	late_free.ret = pashm_pool_free(late_free.f->pool, late_free.handle);
+	return NULL;
+}
+
+static int refuse_late(struct pashm_region *region,
+		       struct backend_reshape *reshape)
+{
+	(void)region;
+	(void)reshape;
+	assert_int_equal(pthread_create(&late_free.thread, NULL, free_late,
+					NULL), 0);
+	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	return -EBUSY;
+}
+
+static void frees_do_not_get_lost_in_a_retirement(void **test)
+{
+	struct fixture *f = *test;
+	const struct backend_ops *real = f->region->ops;
+	struct pashm_handle kept = make(f, 100), gone = make(f, 100);
+
+	assert_int_equal(pashm_pool_unpin(f->pool, kept), 0);
+	assert_int_equal(pashm_pool_unpin(f->pool, gone), 0);
+	late_free = (struct late_free){ .f = f, .handle = gone, .ret = 1 };
+	late = *real;
+	late.reshape = refuse_late;
+	f->region->ops = &late;
+	assert_false(pashm_pool_retire(f->pool, kept));
+	f->region->ops = real;
+	assert_int_equal(pthread_join(late_free.thread, NULL), 0);
+	assert_int_equal(late_free.ret, 0);
+	assert_int_equal(info_of(f).objects, 1);
+	assert_int_equal(pashm_pool_free(f->pool, kept), 0);
+	assert_int_equal(info_of(f).objects, 0);
 }
 
 static void another_cpu_has_the_slots(void **test)
@@ -297,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(huge_units_align_or_say_no),
 		POOL(trims_and_allocations_do_not_meet),
+		POOL_SHARED(frees_do_not_get_lost_in_a_retirement),
 		POOL(another_cpu_has_the_slots),
 		POOL(a_slab_that_is_made_anew_knows_no_old_handles),
 		POOL(a_handle_of_a_slab_frees_nothing_else),
