@@ -130,14 +130,7 @@ PASHM_API int pashm_cache_get(struct pashm_cache *cache, const void *key,
 	pthread_mutex_lock(&shard->lock);
 	ret = pashm_cache_find(cache, shard, hash, key, key_length, &number,
 			       &list);
-	if (ret)
-		shard->misses++;
-	else
-		shard->hits++;
-	pthread_mutex_unlock(&shard->lock);
-	pashm_cache_entries_put(cache, shard, list);
-	if (!ret)
-		pashm_cache_value_set(cache, shard, number, value);
+	pashm_cache_found(cache, shard, ret, number, list, value);
 	return ret;
 }
 

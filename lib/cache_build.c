@@ -95,14 +95,7 @@ PASHM_API int pashm_cache_get_or_build(struct pashm_cache *cache,
 	shard = shard_of(cache, hash);
 	pthread_mutex_lock(&shard->lock);
 	ret = find_or_claim(cache, shard, hash, flags, &mine, &number, &list);
-	if (ret)
-		shard->misses++;
-	else
-		shard->hits++;
-	pthread_mutex_unlock(&shard->lock);
-	pashm_cache_entries_put(cache, shard, list);
-	if (!ret)
-		pashm_cache_value_set(cache, shard, number, value);
+	pashm_cache_found(cache, shard, ret, number, list, value);
 	if (ret != -ENOENT)
 		return ret;
 	*value = (struct pashm_cache_value){ 0 };

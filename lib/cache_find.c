@@ -217,6 +217,20 @@ void pashm_cache_value_set(struct pashm_cache *cache,
 	value->entry = (uint64_t)(shard - cache->shards) << 32 | number;
 }
 
+void pashm_cache_found(struct pashm_cache *cache, struct cache_shard *shard,
+		       int ret, uint32_t number, uint32_t list,
+		       struct pashm_cache_value *value)
+{
+	if (ret)
+		shard->misses++;
+	else
+		shard->hits++;
+	pthread_mutex_unlock(&shard->lock);
+	pashm_cache_entries_put(cache, shard, list);
+	if (!ret)
+		pashm_cache_value_set(cache, shard, number, value);
+}
+
 bool pashm_cache_value_entry(struct pashm_cache *cache,
 			     const struct pashm_cache_value *value,
 			     struct cache_shard **shard, uint32_t *number)

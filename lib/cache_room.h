@@ -98,6 +98,14 @@ void pashm_cache_value_set(struct pashm_cache *cache,
 			   const struct cache_shard *shard, uint32_t number,
 			   struct pashm_cache_value *value);
 
+/*
+ * After a search with answer @ret: count it, give the shard's lock up, free what was
+ * found on the way, and set the value if there is one
+ */
+void pashm_cache_found(struct pashm_cache *cache, struct cache_shard *shard,
+		       int ret, uint32_t number, uint32_t list,
+		       struct pashm_cache_value *value);
+
 /* And gives back: the shard, and the number in it; false if there is no value */
 bool pashm_cache_value_entry(struct pashm_cache *cache,
 			     const struct pashm_cache_value *value,

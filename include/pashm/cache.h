@@ -271,7 +271,8 @@ typedef int pashm_cache_build(struct pashm_cache *cache, const void *key,
  * @value:      set on success, as by pashm_cache_get()
  *
  * One thread at a time builds a key's value; the others wait and find it. If it
- * fails, they try themselves, one after the other.
+ * fails, they try themselves, one after the other. None of them may be cancelled
+ * (pthread_cancel) in here, nor leave @build by longjmp().
  *
  * Returns 0, or as pashm_cache_get() but for -ENOENT, or
  *   -EBUSY    another thread builds, and @flags has PASHM_CACHE_PASS

@@ -46,4 +46,11 @@ static inline void release(struct fixture *f, struct pashm_handle handle)
 	assert_int_equal(pashm_pool_free(f->pool, handle), 0);
 }
 
+/* A test with a pool in a fresh region, shared or sole */
+#define POOL_SHARED(f) \
+	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }
+#define POOL_SOLE(f) \
+	{ #f " (sole)", f, setup_pool_sole, teardown, NULL }
+#define POOL(f)	POOL_SHARED(f), POOL_SOLE(f)
+
 #endif /* TESTS_POOL_FIXTURE_H */

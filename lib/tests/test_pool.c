@@ -234,10 +234,6 @@ static void threads_can_share_a_pool(void **test)
 	assert_true(info.free_runs <= 1);
 }
 
-#define POOL(f) \
-	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }, \
-	{ #f " (sole)", f, setup_pool_sole, teardown, NULL }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -373,12 +373,6 @@ static void a_child_is_refused(void **test)
 	release(f, handle);
 }
 
-#define POOL_SHARED(f) \
-	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }
-#define POOL_SOLE(f) \
-	{ #f " (sole)", f, setup_pool_sole, teardown, NULL }
-#define POOL(f)	POOL_SHARED(f), POOL_SOLE(f)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

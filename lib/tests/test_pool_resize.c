@@ -266,11 +266,6 @@ static void trimming_goes_on_after_an_error(void **test)
 	make(f, PAGES * page_size(), 'c');
 }
 
-#define POOL_SHARED(f) \
-	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }
-#define POOL(f)	POOL_SHARED(f), \
-	{ #f " (sole)", f, setup_pool_sole, teardown, NULL }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

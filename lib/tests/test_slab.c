@@ -343,10 +343,6 @@ static void threads_keep_what_is_theirs(void **test)
 	cpus_allow(false);
 }
 
-#define POOL(f) \
-	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }, \
-	{ #f " (sole)", f, setup_pool_sole, teardown, NULL }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -336,11 +336,6 @@ static void trims_and_allocations_do_not_meet(void **test)
 	make(*test, PAGES * page_size());
 }
 
-#define POOL_SHARED(f) \
-	{ #f " (shared)", f, setup_pool_shared, teardown, NULL }
-#define POOL(f)	POOL_SHARED(f), \
-	{ #f " (sole)", f, setup_pool_sole, teardown, NULL }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
